@@ -1,0 +1,54 @@
+/* slice.h - bytes that somebody else owns. Keys and values may hold any byte,
+ * zero included, so they are never C strings inside this program. */
+#ifndef BASE_SLICE_H
+#define BASE_SLICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+struct slice {
+    const uint8_t *data; /* may be NULL only when size is 0 */
+    size_t size;
+};
+
+/* Bytes of a string literal. */
+#define SLICE(literal) ((struct slice){(const uint8_t *)("" literal), sizeof(literal) - 1})
+
+static inline struct slice slice_of(const void *data, size_t size)
+{
+    return (struct slice){data, size};
+}
+
+static inline struct slice slice_of_text(const char *text)
+{
+    return (struct slice){(const uint8_t *)text, strlen(text)};
+}
+
+static inline bool slice_equal(struct slice a, struct slice b)
+{
+    return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
+}
+
+static inline bool slice_starts_with(struct slice s, struct slice prefix)
+{
+    return s.size >= prefix.size &&
+           (prefix.size == 0 || memcmp(s.data, prefix.data, prefix.size) == 0);
+}
+
+/* Bytewise order, a prefix before what it begins: negative, 0 or positive. */
+static inline int slice_compare(struct slice a, struct slice b)
+{
+    const size_t size = a.size < b.size ? a.size : b.size;
+    const int order = size == 0 ? 0 : memcmp(a.data, b.data, size);
+    return order != 0 ? order : (a.size > b.size) - (a.size < b.size);
+}
+
+/* What is left behind the first `count` bytes; `count` is at most the size. */
+static inline struct slice slice_skip(struct slice s, size_t count)
+{
+    return (struct slice){s.data == NULL ? NULL : s.data + count, s.size - count};
+}
+
+#endif
