@@ -1,0 +1,16 @@
+/* context.h - what every connection and dialect handler on one loop is given. */
+#ifndef ROUTER_CONTEXT_H
+#define ROUTER_CONTEXT_H
+
+#include "router/facts.h"
+#include "router/router.h"
+
+/* One per loop; lives as long as the loop. */
+struct loop_context {
+    struct router *router;
+    const struct node_facts *facts;
+    struct dialect_stats *stats; /* [DIALECT_COUNT], this loop's */
+    uint64_t slow_us;            /* requests longer than this are logged; UINT64_MAX: none */
+};
+
+#endif

@@ -1,0 +1,161 @@
+/* router.h - finds the place of a call and brings the answer back. One router per loop.
+ *
+ * Calls handed over during a turn are carried out at its end, as one batch. */
+#ifndef ROUTER_ROUTER_H
+#define ROUTER_ROUTER_H
+
+#include "router/call.h"
+#include "router/table.h"
+
+struct router;
+
+/* ---- Calls ---- */
+
+/* Carries out `c` (call.h). The op has the id of a table of the current catalogue. Refusals come
+ * through `done` too: ERR_INVALID, ERR_TOO_LARGE (op_check()), ERR_NOT_FOUND (the table),
+ * ERR_CROSS_SHARD, ERR_BUSY, ERR_NO_SPACE, ERR_STARTING, ERR_TIMEOUT, ERR_CANCELED, and for writes
+ * ERR_UNKNOWN_OUTCOME. */
+void router_call(struct router *r, struct call *c);
+
+/* The same for `count` calls, point operations (GET, STAT, PUT, DELETE, EXPIRE without a time, ...)
+ * of one table: those that lie in one shard take effect together, and are seen together. */
+void router_call_many(struct router *r, struct call *const *calls, size_t count);
+
+/* The call is not wanted any more; `done` runs all the same, with ERR_CANCELED where nothing was
+ * ordered yet. */
+void router_cancel(struct router *r, struct call *c);
+
+/* Where the key of a table lies: 0 to router_shards() - 1. Keys that must be changed together must
+ * lie in one shard. */
+uint32_t router_shard_of(const struct router *r, const struct table *t, struct slice key);
+uint32_t router_shards(const struct router *r);
+
+/* ---- Sources: answers of unknown size, pulled ---- */
+
+enum source_kind {
+    SOURCE_RANGE,   /* records of `table` from `from` to `to`, in order over all shards */
+    SOURCE_SHARD,   /* the same of shard number `shard` only */
+    SOURCE_MEMBERS, /* members of the set `key` from `from` on */
+    SOURCE_LOG      /* versions of the log `key`, newest first, below version `below` (0: all) */
+};
+
+struct source_config {
+    enum source_kind kind;
+    uint32_t table;
+    uint32_t shard;
+    struct slice key;
+    struct slice from;
+    struct slice to; /* NULL data: no end */
+    uint64_t below;
+    uint64_t limit; /* rows altogether; 0: none */
+    bool is_reverse;
+    bool is_after; /* from is exclusive */
+    bool keys_only;
+    struct call_order *order;
+};
+
+struct source;
+struct source_page;
+typedef void (*source_fn)(struct source_page *p);
+
+/* One page. Owned by the caller until `done` has run; its rows are gone when that returns. */
+struct source_page {
+    size_t bytes_max; /* about; at least one row comes */
+    source_fn done;
+    void *arg;
+
+    enum err err; /* the source is at its end after anything but ERR_OK */
+    bool is_end;
+    const struct row *rows;
+    size_t row_count;
+};
+
+/* Copies what `config` refers to. Each page shows a newer state or the same, and goes on behind the
+ * last key of the page before. */
+struct source *source_open(struct router *r, const struct source_config *config);
+
+/* One at a time. `done` runs on the same loop, never in this call. */
+void source_next(struct source *s, struct source_page *page);
+
+/* A page under way ends first, with ERR_CANCELED. Sets `*s` to NULL. */
+void source_close(struct source **s);
+
+/* ---- Resume points for cursors of 64 bits ---- */
+
+#define CURSORS_MAX     4096 /* in a node; then the least recently used goes */
+#define CURSOR_KEEP_MS  (30 * 60 * 1000)
+
+struct cursor_point {
+    uint32_t table;
+    uint32_t shard;
+    struct slice owner; /* the key of a collection, or empty */
+    struct slice after; /* last key that was delivered */
+};
+
+/* Keeps a copy; returns its number, greater than 0 and hard to guess. Any loop may ask for it. */
+uint64_t router_cursor_keep(struct router *r, const struct cursor_point *point);
+
+/* Errors: ERR_NOT_FOUND (gone, or never was). Bytes are copied into the arena. The point stays. */
+MUST_CHECK enum err router_cursor_find(struct router *r, uint64_t cursor, struct arena *arena,
+                                       struct cursor_point *point);
+
+/* ---- Tables ---- */
+
+/* Changes whenever the catalogue does. */
+uint64_t router_catalogue_version(const struct router *r);
+
+/* NULL: there is none of that name (id). Valid until the end of the turn. */
+const struct table *router_table(const struct router *r, struct slice name);
+const struct table *router_table_by_id(const struct router *r, uint32_t id);
+
+/* All tables in order of their names: `count` of them. Valid until the end of the turn. */
+const struct table *const *router_tables(const struct router *r, size_t *count);
+
+/* Live records; expired ones count until they are swept. Any table. */
+uint64_t router_table_count(const struct router *r, const struct table *t);
+
+enum table_change_kind {
+    TABLE_CREATE, /* ALREADY_EXISTS, NO_SPACE (TABLES_MAX), INVALID */
+    TABLE_DROP,   /* NOT_FOUND, DENIED (built in) */
+    TABLE_EMPTY   /* a new id under the old name: O(1). NOT_FOUND */
+};
+
+struct table_change;
+typedef void (*table_change_fn)(struct table_change *c);
+
+/* Owned by the caller until `done` has run. The new catalogue is seen by this loop then. */
+struct table_change {
+    enum table_change_kind kind;
+    struct slice name;
+    struct table_options options; /* TABLE_CREATE */
+    table_change_fn done;
+    void *arg;
+    enum err err;
+    struct err_why why;
+
+    /* Private to router/. */
+    struct letter letter;
+    struct router *home;
+    struct table_change *next;
+    uint32_t id;
+    uint32_t waiting;
+};
+
+void router_change_table(struct router *r, struct table_change *c);
+
+/* ---- Circumstances ---- */
+
+/* The time commands of this turn get, milliseconds since 1970 on the node's clock. */
+uint64_t router_now_ms(const struct router *r);
+
+/* A number for ids and random choices. */
+uint64_t router_random(struct router *r);
+
+struct loop *router_loop(struct router *r);
+
+/* ERR_OK, or ERR_STARTING while recovery goes on. */
+enum err router_is_ready(const struct router *r);
+
+size_t router_value_max(const struct router *r);
+
+#endif
