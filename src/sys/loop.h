@@ -10,11 +10,12 @@
 #ifndef SYS_LOOP_H
 #define SYS_LOOP_H
 
-#include "base/err.h"
-#include "base/list.h"
-
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "base/err.h"
+#include "base/heap.h"
+#include "base/list.h"
 
 struct loop;
 
@@ -33,10 +34,8 @@ struct loop_task {
 /* Owned by the caller. Zeroed is stopped. */
 struct loop_timer {
     /* Private to sys/. */
+    struct heap_item item; /* its key is the due time in ns */
     struct loop *loop;
-    uint64_t due_ns;
-    uint64_t number; /* order among equals */
-    size_t place;    /* in the heap, from 1; 0: stopped */
     loop_fn call;
     void *arg;
 };
@@ -47,6 +46,7 @@ struct loop_hook {
     void *arg;
 
     /* Private to sys/. */
+    struct loop *loop;
     struct list link;
 };
 

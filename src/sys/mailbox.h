@@ -1,13 +1,13 @@
 /* mailbox.h - the way from one thread to a loop: intrusive, many senders, one loop.
  *
- * Posting costs one atomic exchange, and one wake-up for all that is posted before
+ * Posting costs one atomic instruction, and one wake-up for all that is posted before
  * the loop gets to read. Letters of one sender arrive in their order. */
 #ifndef SYS_MAILBOX_H
 #define SYS_MAILBOX_H
 
-#include "sys/loop.h"
-
 #include <stdatomic.h>
+
+#include "sys/loop.h"
 
 /* Embedded in what travels; belongs to the mailbox until delivered. */
 struct letter {

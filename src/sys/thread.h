@@ -3,9 +3,9 @@
 #ifndef SYS_THREAD_H
 #define SYS_THREAD_H
 
-#include "base/err.h"
-
 #include <stdint.h>
+
+#include "base/err.h"
 
 struct thread;
 

@@ -1,0 +1,795 @@
+/* The real world, as far as a test can hold it still: threads, sockets, files. */
+#include <arpa/inet.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "harness.h"
+#include "sys/file.h"
+#include "sys/loop.h"
+#include "sys/mailbox.h"
+#include "sys/random.h"
+#include "sys/signal.h"
+#include "sys/stream.h"
+#include "sys/thread.h"
+#include "sys/worker.h"
+
+static struct loop *open_loop(void)
+{
+    struct loop *l = NULL;
+    struct err_why why;
+    EXPECT_EQ(ERR_OK, loop_open(&l, &why));
+    return l;
+}
+
+static void stop_loop(void *arg)
+{
+    loop_stop(arg);
+}
+
+/* ---- loop ---- */
+
+struct trace {
+    struct loop *loop;
+    char text[64];
+    int hooks;
+    int again;
+    struct loop_task task;
+    struct loop_timer timers[4];
+    struct loop_hook hook;
+};
+
+static void note(struct trace *t, char what)
+{
+    const size_t size = strlen(t->text);
+    EXPECT(size + 1 < sizeof(t->text));
+    t->text[size] = what;
+}
+
+static void on_a(void *arg)
+{
+    note(arg, 'a');
+}
+
+static void on_b(void *arg)
+{
+    struct trace *t = arg;
+    note(t, 'b');
+    loop_defer(t->loop, &t->task);
+    loop_defer(t->loop, &t->task);
+}
+
+static void on_task(void *arg)
+{
+    note(arg, 't');
+}
+
+static void on_c(void *arg)
+{
+    struct trace *t = arg;
+    note(t, 'c');
+    t->again = 3;
+    loop_timer_stop(&t->timers[3]);
+}
+
+static void on_hook(void *arg)
+{
+    struct trace *t = arg;
+    t->hooks++;
+    if (strchr(t->text, 'c') == NULL) {
+        return;
+    }
+    note(t, 'h');
+    if (--t->again > 0) {
+        loop_again(t->loop);
+    } else {
+        loop_stop(t->loop);
+    }
+}
+
+static void test_turns(void)
+{
+    struct trace t = {.loop = open_loop()};
+    t.task = (struct loop_task){.call = on_task, .arg = &t};
+    t.hook = (struct loop_hook){.call = on_hook, .arg = &t};
+    loop_each_turn(t.loop, &t.hook);
+    loop_timer_start(t.loop, &t.timers[2], 30, on_c, &t);
+    loop_timer_start(t.loop, &t.timers[3], 40, on_c, &t);
+    loop_timer_start(t.loop, &t.timers[0], 500, on_b, &t);
+    loop_timer_start(t.loop, &t.timers[0], 10, on_a, &t); /* again, with another delay */
+    loop_timer_start(t.loop, &t.timers[1], 10, on_b, &t);
+    const uint64_t before_ns = loop_now_ns(t.loop);
+    loop_run(t.loop);
+    EXPECT(strcmp(t.text, "abtchhh") == 0);
+    EXPECT(loop_now_ns(t.loop) - before_ns >= 30 * UINT64_C(1000000));
+    loop_hook_remove(&t.hook);
+    loop_close(&t.loop);
+    EXPECT(t.loop == NULL);
+}
+
+static void test_many_timers_in_order(void)
+{
+    enum {
+        COUNT = 1000
+    };
+    struct loop *l = open_loop();
+    struct trace last = {0};
+    struct loop_timer *timers = mem_zero(COUNT, sizeof(*timers));
+    uint64_t seed = random_u64();
+    for (int i = 0; i < COUNT; i++) {
+        seed = seed * 6364136223846793005 + 1442695040888963407;
+        loop_timer_start(l, &timers[i], (seed >> 33) % 20, on_task, &last);
+        last.text[0] = '\0';
+    }
+    for (int i = 0; i < COUNT; i += 2) {
+        loop_timer_stop(&timers[i]);
+        loop_timer_stop(&timers[i]);
+    }
+    for (int i = 1; i < COUNT; i += 2) {
+        timers[i].call = (loop_fn)on_hook; /* counts */
+    }
+    struct loop_timer end = {0};
+    loop_timer_start(l, &end, 25, stop_loop, l);
+    loop_run(l);
+    EXPECT_EQ(COUNT / 2, last.hooks);
+    mem_free(timers);
+    loop_close(&l);
+}
+
+/* ---- mailbox ---- */
+
+enum {
+    SENDERS = 4,
+    LETTERS = 20000
+};
+
+struct numbered {
+    struct letter letter;
+    int sender;
+    int number;
+};
+
+struct post_office {
+    struct loop *loop;
+    struct mailbox *mailbox;
+    int next[SENDERS];
+    int total;
+};
+
+struct sender {
+    struct post_office *office;
+    struct numbered *letters;
+    int index;
+};
+
+static void on_letter(void *arg, struct letter *letter)
+{
+    struct post_office *o = arg;
+    const struct numbered *n = (const struct numbered *)(const void *)letter;
+    EXPECT_EQ(o->next[n->sender], n->number);
+    o->next[n->sender]++;
+    if (++o->total == SENDERS * LETTERS) {
+        loop_stop(o->loop);
+    }
+}
+
+static void send_letters(void *arg)
+{
+    struct sender *s = arg;
+    for (int i = 0; i < LETTERS; i++) {
+        s->letters[i].sender = s->index;
+        s->letters[i].number = i;
+        mailbox_post(s->office->mailbox, &s->letters[i].letter);
+    }
+}
+
+static void test_mailbox(void)
+{
+    struct post_office office = {.loop = open_loop()};
+    struct err_why why;
+    EXPECT_EQ(ERR_OK, mailbox_open(office.loop, on_letter, &office, &office.mailbox, &why));
+    struct sender senders[SENDERS];
+    struct thread *threads[SENDERS];
+    for (int i = 0; i < SENDERS; i++) {
+        senders[i] = (struct sender){&office, mem_zero(LETTERS, sizeof(struct numbered)), i};
+        EXPECT_EQ(ERR_OK, thread_start("sender", send_letters, &senders[i], &threads[i], &why));
+    }
+    loop_run(office.loop);
+    for (int i = 0; i < SENDERS; i++) {
+        thread_join(&threads[i]);
+        EXPECT_EQ(LETTERS, office.next[i]);
+        mem_free(senders[i].letters);
+    }
+    struct numbered late = {.sender = 1, .number = LETTERS};
+    mailbox_post(office.mailbox, &late.letter);
+    mailbox_close(&office.mailbox);
+    EXPECT_EQ(LETTERS + 1, office.next[1]); /* delivered by the close */
+    loop_close(&office.loop);
+}
+
+static void test_mailbox_wake_is_a_turn(void)
+{
+    struct post_office office = {.loop = open_loop()};
+    struct err_why why;
+    EXPECT_EQ(ERR_OK, mailbox_open(office.loop, on_letter, &office, &office.mailbox, &why));
+    struct loop_hook hook = {.call = stop_loop, .arg = office.loop};
+    loop_each_turn(office.loop, &hook);
+    mailbox_wake(office.mailbox);
+    loop_run(office.loop);
+    loop_hook_remove(&hook);
+    mailbox_close(&office.mailbox);
+    loop_close(&office.loop);
+}
+
+/* ---- workers and lanes ---- */
+
+enum {
+    JOBS = 2000
+};
+
+struct job {
+    struct worker_job job;
+    struct loop *loop;
+    int *done;
+    int input, output;
+    bool is_submitted;
+};
+
+static void work(void *arg)
+{
+    struct job *j = arg;
+    j->output = j->input * 2;
+}
+
+static void on_done(void *arg)
+{
+    struct job *j = arg;
+    EXPECT(j->is_submitted);
+    EXPECT_EQ(j->input * 2, j->output);
+    if (++*j->done == JOBS) {
+        loop_stop(j->loop);
+    }
+}
+
+static void test_workers(void)
+{
+    struct loop *l = open_loop();
+    struct worker_pool *pool = NULL;
+    struct err_why why;
+    int done = 0;
+    EXPECT_EQ(ERR_OK, worker_pool_open(3, &pool, &why));
+    struct job *jobs = mem_zero(JOBS, sizeof(*jobs));
+    for (int i = 0; i < JOBS; i++) {
+        jobs[i] = (struct job){.job = {.work = work, .done = on_done, .arg = &jobs[i]},
+                               .loop = l,
+                               .done = &done,
+                               .input = i};
+        worker_submit(pool, l, &jobs[i].job);
+        jobs[i].is_submitted = true;
+    }
+    loop_run(l);
+    EXPECT_EQ(JOBS, done);
+    worker_pool_close(&pool);
+    loop_close(&l);
+    mem_free(jobs);
+}
+
+struct lane_work {
+    _Atomic int posted;
+    int seen; /* of the lane's thread */
+    int steps;
+};
+
+static bool lane_step(void *arg)
+{
+    struct lane_work *w = arg;
+    w->steps++;
+    const int posted = atomic_load(&w->posted);
+    const bool is_more = posted > w->seen;
+    w->seen = posted;
+    return is_more;
+}
+
+static void test_lane_sees_every_wake(void)
+{
+    struct err_why why;
+    struct lane_work w = {0};
+    struct lane *lane = NULL;
+    EXPECT_EQ(ERR_OK, lane_open("lane", lane_step, &w, &lane, &why));
+    for (int i = 0; i < 20000; i++) {
+        atomic_fetch_add(&w.posted, 1);
+        lane_wake(lane);
+    }
+    lane_close(&lane);
+    EXPECT_EQ(20000, w.seen);
+    lane_close(&lane);
+    /* Opened and closed without work: one step at least, and no hang. */
+    for (int i = 0; i < 200; i++) {
+        EXPECT_EQ(ERR_OK, lane_open("lane", lane_step, &w, &lane, &why));
+        lane_close(&lane);
+    }
+}
+
+/* ---- streams ---- */
+
+struct side {
+    struct loop *loop;
+    struct listener *listener;
+    struct stream *stream;
+    struct buf in, out;
+    size_t room, most_waiting;
+    bool is_echo, is_ended, is_drained, is_closed, stops_on_close;
+    enum err end;
+    int accepted;
+    uint8_t block[4096];
+};
+
+static size_t side_room(void *arg, uint8_t **data)
+{
+    struct side *s = arg;
+    *data = s->block;
+    return s->room;
+}
+
+static void side_data(void *arg, uint8_t *data, size_t size)
+{
+    struct side *s = arg;
+    buf_append(&s->in, data, size);
+    if (s->is_echo) {
+        buf_append(&s->out, data, size);
+        stream_write(s->stream, &s->out);
+        EXPECT_EQ(0, s->out.size);
+        const size_t waiting = stream_waiting_bytes(s->stream);
+        s->most_waiting = waiting > s->most_waiting ? waiting : s->most_waiting;
+    }
+}
+
+static void side_end(void *arg, enum err why)
+{
+    struct side *s = arg;
+    EXPECT(!s->is_ended);
+    s->is_ended = true;
+    s->end = why;
+    if (why != ERR_OK) {
+        stream_close(&s->stream);
+        return;
+    }
+    stream_shutdown(s->stream);
+    if (stream_waiting_bytes(s->stream) == 0) {
+        stream_close(&s->stream);
+    }
+}
+
+static void side_drained(void *arg)
+{
+    struct side *s = arg;
+    s->is_drained = true;
+    if (s->is_ended) {
+        stream_close(&s->stream);
+    }
+}
+
+static void side_closed(void *arg)
+{
+    struct side *s = arg;
+    s->is_closed = true;
+    loop_stop(s->loop);
+}
+
+static const struct stream_events side_events = {side_room, side_data, side_end, side_drained,
+                                                 side_closed};
+
+static void on_accept(void *arg, stream_socket socket)
+{
+    struct side *s = arg;
+    struct err_why why;
+    s->accepted++;
+    if (s->stream != NULL) {
+        stream_refuse(socket);
+        return;
+    }
+    EXPECT_EQ(ERR_OK, stream_open(s->loop, socket, &side_events, s, &s->stream, &why));
+    stream_read_start(s->stream);
+}
+
+static void side_listen(struct side *s, const char *address)
+{
+    struct err_why why = {0};
+    *s = (struct side){.loop = open_loop(), .room = sizeof(s->block)};
+    EXPECT_EQ(ERR_OK, listener_open(s->loop, address, on_accept, s, &s->listener, &why));
+}
+
+static void side_free(struct side *s)
+{
+    listener_close(&s->listener);
+    loop_close(&s->loop);
+    buf_deinit(&s->in);
+    buf_deinit(&s->out);
+}
+
+/* A blocking client socket. */
+static int connect_to(const struct side *s)
+{
+    const char *address = listener_address(s->listener);
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    struct sockaddr_in in = {.sin_family = AF_INET};
+    const bool is_unix = strncmp(address, "unix:", 5) == 0;
+    if (is_unix) {
+        strcpy(un.sun_path, address + 5);
+    } else {
+        in.sin_port = htons((uint16_t)atoi(strrchr(address, ':') + 1));
+        in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    }
+    const int fd = socket(is_unix ? AF_UNIX : AF_INET, SOCK_STREAM, 0);
+    EXPECT(fd >= 0);
+    EXPECT_EQ(0, is_unix ? connect(fd, (struct sockaddr *)&un, sizeof(un))
+                         : connect(fd, (struct sockaddr *)&in, sizeof(in)));
+    return fd;
+}
+
+struct client {
+    int fd;
+    size_t size;
+    size_t back;
+};
+
+/* Sends everything before it reads anything: the server has to keep what does not fit. */
+static void run_client(void *arg)
+{
+    struct client *c = arg;
+    uint8_t block[4096];
+    for (size_t i = 0; i < c->size; i += sizeof(block)) {
+        memset(block, (int)(i / sizeof(block)), sizeof(block));
+        EXPECT_EQ(sizeof(block), send(c->fd, block, sizeof(block), 0));
+    }
+    EXPECT_EQ(0, shutdown(c->fd, SHUT_WR));
+    for (;;) {
+        const ssize_t got = recv(c->fd, block, sizeof(block), 0);
+        EXPECT(got >= 0);
+        if (got == 0) {
+            break;
+        }
+        for (ssize_t i = 0; i < got; i++, c->back++) {
+            EXPECT_EQ((uint8_t)(c->back / sizeof(block)), block[i]);
+        }
+    }
+    (void)close(c->fd);
+}
+
+static void echo_over(const char *address)
+{
+    struct side s;
+    struct err_why why;
+    struct thread *thread = NULL;
+    side_listen(&s, address);
+    s.is_echo = true;
+    struct client c = {.fd = connect_to(&s), .size = (size_t)16 << 20};
+    EXPECT_EQ(ERR_OK, thread_start("client", run_client, &c, &thread, &why));
+    loop_run(s.loop);
+    thread_join(&thread);
+    EXPECT_EQ(c.size, c.back);
+    EXPECT(s.is_drained && s.is_closed);
+    EXPECT_EQ(ERR_OK, s.end);
+    EXPECT(s.most_waiting > 1 << 20);
+    side_free(&s);
+}
+
+static void test_echo_tcp(void)
+{
+    echo_over("127.0.0.1:0");
+    echo_over("localhost:0");
+    echo_over(":0");
+}
+
+/* A folder of its own for each run, below the working directory of the test. */
+static void temporary(char *path, size_t size, const char *name)
+{
+    (void)snprintf(path, size, "/tmp/holdfast-test-%016" PRIx64, random_u64());
+    struct err_why why;
+    struct folder *f = NULL;
+    EXPECT_EQ(ERR_OK, folder_open(path, &f, &why));
+    folder_close(&f);
+    const size_t used = strlen(path);
+    (void)snprintf(path + used, size - used, "%s", name);
+}
+
+static void remove_temporary(char *path)
+{
+    *strrchr(path, '/') = '\0';
+    EXPECT_EQ(0, rmdir(path));
+}
+
+static void test_echo_unix(void)
+{
+    char path[128] = "";
+    temporary(path, sizeof(path), "/s");
+    char address[160];
+    (void)snprintf(address, sizeof(address), "unix:%s", path);
+    echo_over(address);
+    remove_temporary(path); /* so the name is gone */
+}
+
+static void test_abandoned_unix_socket(void)
+{
+    char path[128] = "";
+    temporary(path, sizeof(path), "/s");
+    char address[160];
+    (void)snprintf(address, sizeof(address), "unix:%s", path);
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    strcpy(un.sun_path, path);
+    const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    EXPECT_EQ(0, bind(fd, (struct sockaddr *)&un, sizeof(un)));
+    EXPECT_EQ(0, listen(fd, 1));
+    struct loop *l = open_loop();
+    struct listener *listener = NULL;
+    struct err_why why;
+    EXPECT_EQ(ERR_ALREADY_EXISTS, listener_open(l, address, on_accept, NULL, &listener, &why));
+    EXPECT(strstr(why.text, path) != NULL);
+    (void)close(fd); /* abandoned: the name is still there */
+    EXPECT_EQ(ERR_OK, listener_open(l, address, on_accept, NULL, &listener, &why));
+    listener_close(&listener);
+    /* What is not a socket is left alone. */
+    FILE *file = fopen(path, "w");
+    EXPECT(file != NULL && fclose(file) == 0);
+    EXPECT_EQ(ERR_ALREADY_EXISTS, listener_open(l, address, on_accept, NULL, &listener, &why));
+    EXPECT_EQ(0, unlink(path));
+    loop_close(&l);
+    remove_temporary(path);
+}
+
+static void test_bad_addresses(void)
+{
+    static const struct {
+        const char *address;
+        enum err want;
+    } bad[] = {
+        {"", ERR_INVALID},
+        {"8080", ERR_INVALID},
+        {"127.0.0.1", ERR_INVALID},
+        {"127.0.0.1:", ERR_INVALID},
+        {"127.0.0.1:65536", ERR_INVALID},
+        {"127.0.0.1:80x", ERR_INVALID},
+        {"example.org:80", ERR_INVALID},
+        {"::1:80", ERR_INVALID},
+        {"[::1:80", ERR_INVALID},
+        {"unix:", ERR_INVALID},
+        {"unix:/nowhere/at/all/s", ERR_INVALID},
+        {"192.0.2.1:80", ERR_INVALID},
+    };
+    struct loop *l = open_loop();
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        struct listener *listener = NULL;
+        struct err_why why = {0};
+        EXPECT_EQ(bad[i].want, listener_open(l, bad[i].address, on_accept, NULL, &listener, &why));
+        EXPECT(listener == NULL && why.text[0] != '\0');
+    }
+    struct listener *first = NULL;
+    struct listener *second = NULL;
+    struct err_why why = {0};
+    EXPECT_EQ(ERR_OK, listener_open(l, "127.0.0.1:0", on_accept, NULL, &first, &why));
+    EXPECT_EQ(ERR_ALREADY_EXISTS,
+              listener_open(l, listener_address(first), on_accept, NULL, &second, &why));
+    listener_close(&first);
+    loop_close(&l);
+}
+
+/* A peer that resets while much waits for it: told once, and nothing is kept. */
+static void test_reset(void)
+{
+    struct side s;
+    side_listen(&s, "127.0.0.1:0");
+    const int fd = connect_to(&s);
+    s.is_echo = true;
+    struct buf big = {0};
+    memset(buf_reserve(&big, 8 << 20), 'x', 8 << 20);
+    buf_extend(&big, 8 << 20);
+    struct loop_timer timer = {0};
+    loop_timer_start(s.loop, &timer, 1, stop_loop, s.loop);
+    while (s.stream == NULL) {
+        loop_timer_start(s.loop, &timer, 1, stop_loop, s.loop);
+        loop_run(s.loop);
+    }
+    EXPECT(strncmp(stream_peer(s.stream), "127.0.0.1:", 10) == 0);
+    stream_write(s.stream, &big);
+    EXPECT(stream_waiting_bytes(s.stream) > 0);
+    const struct linger now = {1, 0};
+    EXPECT_EQ(0, setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now)));
+    EXPECT_EQ(0, close(fd));
+    loop_timer_stop(&timer);
+    loop_run(s.loop);
+    EXPECT(s.is_ended && s.is_closed);
+    EXPECT_EQ(ERR_IO, s.end);
+    buf_deinit(&big);
+    side_free(&s);
+}
+
+/* Without room nothing is read; with room all of it comes. */
+static void test_reading_stops_and_goes_on(void)
+{
+    struct side s;
+    side_listen(&s, "127.0.0.1:0");
+    s.room = 0;
+    const int fd = connect_to(&s);
+    EXPECT_EQ(5, send(fd, "hello", 5, 0));
+    struct loop_timer timer = {0};
+    loop_timer_start(s.loop, &timer, 30, stop_loop, s.loop);
+    loop_run(s.loop);
+    EXPECT_EQ(0, s.in.size);
+    s.room = 2;
+    stream_read_start(s.stream);
+    (void)shutdown(fd, SHUT_WR);
+    loop_run(s.loop);
+    EXPECT(slice_equal(buf_slice(&s.in), SLICE("hello")));
+    (void)close(fd);
+    side_free(&s);
+}
+
+/* Out of descriptors: somebody is turned away, nothing spins, and later it goes on. */
+static void test_out_of_descriptors(void)
+{
+    struct side s;
+    side_listen(&s, "127.0.0.1:0");
+    int clients[3];
+    for (size_t i = 0; i < 3; i++) {
+        clients[i] = connect_to(&s);
+    }
+    struct rlimit before;
+    EXPECT_EQ(0, getrlimit(RLIMIT_NOFILE, &before));
+    const struct rlimit none = {(rlim_t)clients[2] + 1, before.rlim_max};
+    EXPECT_EQ(0, setrlimit(RLIMIT_NOFILE, &none));
+    struct loop_timer timer = {0};
+    loop_timer_start(s.loop, &timer, 30, stop_loop, s.loop);
+    loop_run(s.loop);
+    EXPECT_EQ(0, s.accepted);
+    EXPECT_EQ(0, setrlimit(RLIMIT_NOFILE, &before));
+    char byte;
+    EXPECT_EQ(0, recv(clients[0], &byte, 1, 0)); /* turned away by the spare */
+    loop_timer_start(s.loop, &timer, 200, stop_loop, s.loop);
+    loop_run(s.loop);
+    EXPECT_EQ(2, s.accepted);
+    for (size_t i = 0; i < 3; i++) {
+        (void)close(clients[i]);
+    }
+    loop_timer_stop(&timer);
+    loop_run(s.loop);
+    EXPECT(s.is_closed);
+    side_free(&s);
+}
+
+/* ---- signals, machine ---- */
+
+static void on_signal(void *arg, int number)
+{
+    EXPECT_EQ(SIGUSR1, number);
+    loop_stop(arg);
+}
+
+static void test_signal(void)
+{
+    struct loop *l = open_loop();
+    struct signal_watch *w = NULL;
+    struct err_why why;
+    EXPECT_EQ(ERR_OK, signal_watch_open(l, SIGUSR1, on_signal, l, &w, &why));
+    EXPECT_EQ(0, raise(SIGUSR1));
+    loop_run(l);
+    signal_watch_close(&w);
+    loop_close(&l);
+}
+
+static void test_machine(void)
+{
+    EXPECT(cpu_count() >= 1);
+    EXPECT(memory_bytes() >= 16 << 20);
+    EXPECT(descriptors_raise() >= 64);
+    EXPECT(random_u64() != random_u64());
+    uint8_t bytes[1000] = {0};
+    random_bytes(bytes, sizeof(bytes));
+    size_t zeros = 0;
+    for (size_t i = 0; i < sizeof(bytes); i++) {
+        zeros += bytes[i] == 0;
+    }
+    EXPECT(zeros < 100);
+}
+
+/* ---- files ---- */
+
+static void count_name(void *arg, const char *name)
+{
+    (void)name;
+    ++*(int *)arg;
+}
+
+static void test_files(void)
+{
+    char path[128] = "";
+    temporary(path, sizeof(path), "/a/b");
+    struct folder *f = NULL;
+    struct folder *other = NULL;
+    struct file *file = NULL;
+    struct err_why why = {0};
+    EXPECT_EQ(ERR_OK, folder_open(path, &f, &why));
+    EXPECT(strcmp(folder_path(f), path) == 0);
+    EXPECT_EQ(ERR_OK, folder_lock(f, &why));
+    EXPECT_EQ(ERR_OK, folder_open(path, &other, &why));
+    EXPECT_EQ(ERR_BUSY, folder_lock(other, &why));
+    char pid[32];
+    (void)snprintf(pid, sizeof(pid), "process %d", (int)getpid());
+    EXPECT(strstr(why.text, pid) != NULL);
+    folder_close(&f);
+    EXPECT_EQ(ERR_OK, folder_lock(other, &why));
+
+    EXPECT_EQ(ERR_NOT_FOUND, file_open(other, "x", FILE_WRITE, &file, &why));
+    EXPECT_EQ(ERR_NOT_FOUND, file_open(other, "x", FILE_READ, &file, &why));
+    EXPECT_EQ(ERR_OK, file_open(other, "x", FILE_CREATE, &file, &why));
+    EXPECT_EQ(ERR_OK, file_write(file, "hello", 5, 3, &why));
+    EXPECT_EQ(ERR_OK, file_sync(file, &why));
+    uint64_t size = 0;
+    EXPECT_EQ(ERR_OK, file_size(file, &size, &why));
+    EXPECT_EQ(8, size);
+    char bytes[9] = "";
+    EXPECT_EQ(ERR_OK, file_read(file, bytes, 8, 0, &why));
+    EXPECT(memcmp(bytes, "\0\0\0hello", 8) == 0);
+    EXPECT_EQ(ERR_CORRUPT, file_read(file, bytes, 8, 1, &why));
+    EXPECT(strstr(why.text, "/a/b/x") != NULL);
+    EXPECT_EQ(ERR_OK, file_truncate(file, 4, &why));
+    EXPECT_EQ(ERR_OK, file_size(file, &size, &why));
+    EXPECT_EQ(4, size);
+    file_close(&file);
+    EXPECT_EQ(ERR_ALREADY_EXISTS, file_open(other, "x", FILE_CREATE, &file, &why));
+    EXPECT_EQ(ERR_OK, file_open(other, "x", FILE_READ, &file, &why));
+    EXPECT_EQ(ERR_IO, file_write(file, "no", 2, 0, &why));
+    file_close(&file);
+
+    EXPECT_EQ(ERR_OK, folder_store(other, "config", SLICE("one"), &why));
+    EXPECT_EQ(ERR_OK, folder_store(other, "config", SLICE("three"), &why));
+    char *data = NULL;
+    size_t loaded = 0;
+    EXPECT_EQ(ERR_TOO_LARGE, folder_load(other, "config", 4, &data, &loaded, &why));
+    EXPECT_EQ(ERR_OK, folder_load(other, "config", 5, &data, &loaded, &why));
+    EXPECT(loaded == 5 && strcmp(data, "three") == 0);
+    mem_free(data);
+    EXPECT_EQ(ERR_NOT_FOUND, folder_load(other, "nothing", 5, &data, &loaded, &why));
+    EXPECT_EQ(ERR_OK, folder_rename(other, "x", "config", &why));
+    EXPECT_EQ(ERR_NOT_FOUND, folder_rename(other, "x", "y", &why));
+    int names = 0;
+    EXPECT_EQ(ERR_OK, folder_list(other, count_name, &names, &why));
+    EXPECT_EQ(2, names); /* config and LOCK */
+    uint64_t space = 0;
+    EXPECT_EQ(ERR_OK, folder_space(other, &space, &why));
+    EXPECT(space > 0);
+    EXPECT_EQ(ERR_OK, folder_sync(other, &why));
+    EXPECT_EQ(ERR_OK, folder_remove(other, "config", &why));
+    EXPECT_EQ(ERR_OK, folder_remove(other, "LOCK", &why));
+    EXPECT_EQ(ERR_NOT_FOUND, folder_remove(other, "config", &why));
+    folder_close(&other);
+    EXPECT_EQ(0, rmdir(path));
+    *strrchr(path, '/') = '\0';
+    EXPECT_EQ(0, rmdir(path));
+    remove_temporary(path);
+    EXPECT_EQ(ERR_IO, folder_open("/dev/null/x", &f, &why));
+}
+
+static const struct test_case cases[] = {
+    {"turns", test_turns},
+    {"many_timers_in_order", test_many_timers_in_order},
+    {"mailbox", test_mailbox},
+    {"mailbox_wake_is_a_turn", test_mailbox_wake_is_a_turn},
+    {"workers", test_workers},
+    {"lane_sees_every_wake", test_lane_sees_every_wake},
+    {"echo_tcp", test_echo_tcp},
+    {"echo_unix", test_echo_unix},
+    {"abandoned_unix_socket", test_abandoned_unix_socket},
+    {"bad_addresses", test_bad_addresses},
+    {"reset", test_reset},
+    {"reading_stops_and_goes_on", test_reading_stops_and_goes_on},
+    {"out_of_descriptors", test_out_of_descriptors},
+    {"signal", test_signal},
+    {"machine", test_machine},
+    {"files", test_files},
+};
+
+TEST_MAIN(cases)
