@@ -21,7 +21,7 @@ static inline uint64_t random_next(struct random *r)
 /* 0 to `bound` - 1; `bound` is greater than 0. */
 static inline uint64_t random_below(struct random *r, uint64_t bound)
 {
-    return (uint64_t)(((unsigned __int128)random_next(r) * bound) >> 64);
+    return (uint64_t)((__extension__(unsigned __int128) random_next(r) * bound) >> 64);
 }
 
 #endif
