@@ -9,7 +9,9 @@
 
 #include <stdatomic.h>
 
-typedef _Atomic uint64_t metric; /* the one typedef: an atomic word counted by one thread */
+/* The one typedef: an atomic word counted by one thread.
+ * NOLINTNEXTLINE(readability-identifier-naming) */
+typedef _Atomic uint64_t metric;
 
 static inline void metric_add(metric *m, uint64_t by)
 {

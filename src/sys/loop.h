@@ -18,6 +18,7 @@
 #include "base/list.h"
 
 struct loop;
+struct turn;
 
 typedef void (*loop_fn)(void *arg);
 
@@ -46,7 +47,7 @@ struct loop_hook {
     void *arg;
 
     /* Private to sys/. */
-    struct loop *loop;
+    struct turn *turn;
     struct list link;
 };
 

@@ -18,39 +18,10 @@
 
 #define NS_PER_MS UINT64_C(1000000)
 
-static void run_tasks(struct loop *l)
-{
-    if (list_empty(&l->tasks)) {
-        return;
-    }
-    /* Tasks that these defer run in the next turn: a task may defer itself. */
-    struct list batch = {l->tasks.prev, l->tasks.next};
-    batch.next->prev = batch.prev->next = &batch;
-    list_init(&l->tasks);
-    while (!list_empty(&batch)) {
-        struct loop_task *t = container_of(batch.next, struct loop_task, link);
-        list_remove(&t->link);
-        t->is_queued = false;
-        t->call(t->arg);
-    }
-}
-
-static void run_hooks(struct loop *l)
-{
-    for (struct list *at = l->hooks.next; at != &l->hooks; at = l->next_hook) {
-        l->next_hook = at->next;
-        struct loop_hook *hook = container_of(at, struct loop_hook, link);
-        hook->call(hook->arg);
-    }
-    l->next_hook = NULL;
-}
-
 static void end_turn(struct loop *l)
 {
     l->has_worked = false;
-    l->wants_again = false;
-    run_tasks(l);
-    run_hooks(l);
+    turn_end(&l->turn);
 }
 
 static void on_alarm(uv_timer_t *alarm)
@@ -98,7 +69,7 @@ static void on_prepare(uv_prepare_t *prepare)
         end_turn(l);
     }
     set_alarm(l);
-    if (l->wants_again || !list_empty(&l->tasks)) {
+    if (turn_is_wanted(&l->turn)) {
         CHECK(uv_idle_start(&l->idle, on_idle) == 0);
     } else {
         CHECK(uv_idle_stop(&l->idle) == 0);
@@ -109,7 +80,7 @@ static void on_prepare(uv_prepare_t *prepare)
 static void on_check(uv_check_t *check)
 {
     struct loop *l = check->data;
-    if (l->has_worked || l->wants_again || !list_empty(&l->tasks)) {
+    if (l->has_worked || turn_is_wanted(&l->turn)) {
         end_turn(l);
     }
     l->clock->is_stale = true;
@@ -146,8 +117,7 @@ enum err loop_open(struct loop **out, struct err_why *why)
     CHECK(uv_prepare_start(&l->prepare, on_prepare) == 0);
     CHECK(uv_check_start(&l->check, on_check) == 0);
     CHECK(pthread_mutex_init(&l->done_lock, NULL) == 0);
-    list_init(&l->tasks);
-    list_init(&l->hooks);
+    turn_init(&l->turn);
     list_init(&l->done);
     l->clock = mem_zero(1, sizeof(*l->clock));
     l->clock->is_stale = true;
@@ -181,8 +151,8 @@ void loop_close(struct loop **loop)
     do { /* closing streams, tasks */
         (void)uv_run(&l->uv, UV_RUN_DEFAULT);
         end_turn(l);
-    } while (!list_empty(&l->tasks) || uv_loop_alive(&l->uv) != 0);
-    CHECK(list_empty(&l->hooks));
+    } while (!list_empty(&l->turn.tasks) || uv_loop_alive(&l->uv) != 0);
+    CHECK(list_empty(&l->turn.hooks));
     CHECK(l->timers.count == 0);
     close_own_handles(l);
     (void)uv_run(&l->uv, UV_RUN_DEFAULT);
@@ -227,10 +197,7 @@ uint64_t loop_wall_ms(const struct loop *l)
 
 void loop_defer(struct loop *l, struct loop_task *t)
 {
-    if (!t->is_queued) {
-        t->is_queued = true;
-        list_push(&l->tasks, &t->link);
-    }
+    turn_add_task(&l->turn, t);
 }
 
 void loop_timer_start(struct loop *l, struct loop_timer *t, uint64_t delay_ms, loop_fn call,
@@ -255,19 +222,10 @@ void loop_timer_stop(struct loop_timer *t)
 
 void loop_each_turn(struct loop *l, struct loop_hook *hook)
 {
-    hook->loop = l;
-    list_push(&l->hooks, &hook->link);
-}
-
-void loop_hook_remove(struct loop_hook *hook)
-{
-    if (hook->loop->next_hook == &hook->link) {
-        hook->loop->next_hook = hook->link.next;
-    }
-    list_remove(&hook->link);
+    turn_add_hook(&l->turn, hook);
 }
 
 void loop_again(struct loop *l)
 {
-    l->wants_again = true;
+    l->turn.wants_again = true;
 }

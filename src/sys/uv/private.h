@@ -8,6 +8,7 @@
 #include "base/heap.h"
 #include "sys/loop.h"
 #include "sys/thread.h"
+#include "sys/turn.h"
 
 /* The time is read once per turn, by whoever asks first. Apart from the loop because asking
  * does not change the loop. */
@@ -29,11 +30,8 @@ struct loop {
     uint64_t timer_number;
     uint64_t alarm_ms; /* on libuv's clock; never later than the earliest timer; 0: not set */
 
-    struct list tasks;
-    struct list hooks;
-    struct list *next_hook; /* while the hooks run */
-    bool has_worked;        /* a callback has run since the hooks did */
-    bool wants_again;       /* loop_again() */
+    struct turn turn;
+    bool has_worked; /* a callback has run since the hooks did */
     bool is_stopped;
 
     unsigned jobs;       /* submitted, `done` not yet run */

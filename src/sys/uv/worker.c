@@ -60,15 +60,10 @@ static void *run_worker(void *arg)
 void worker_deliver(struct loop *l)
 {
     struct list batch;
+    list_init(&batch);
     CHECK(pthread_mutex_lock(&l->done_lock) == 0);
-    batch = (struct list){l->done.prev, l->done.next};
-    const bool is_empty = list_empty(&l->done);
-    list_init(&l->done);
+    list_take(&batch, &l->done);
     CHECK(pthread_mutex_unlock(&l->done_lock) == 0);
-    if (is_empty) {
-        return;
-    }
-    batch.next->prev = batch.prev->next = &batch;
     while (!list_empty(&batch)) {
         struct worker_job *job = container_of(batch.next, struct worker_job, link);
         list_remove(&job->link);
