@@ -1,0 +1,90 @@
+/* version.h - one version of one row as it lies in memory, immutable once published.
+ *
+ *   | stamp 8 | previous 8 ? | key size | value size | key | value | expiry 8 ? | age, version ? |
+ *
+ * stamp = mod revision << 8 | flags << 4 | type. Sizes, age (mod - create revision) and version
+ * are varints. Parts marked ? are there only when their flag is: a row written once, without
+ * expiry, has a head of 10 bytes. `previous` is there when the version replaced another one;
+ * it leads to what older views still read. */
+#ifndef ENGINE_MEMORY_VERSION_H
+#define ENGINE_MEMORY_VERSION_H
+
+#include <stdatomic.h>
+
+#include "engine/engine.h"
+#include "engine/memory/slab.h"
+
+enum {
+    VERSION_LINKED = 1 << 4,  /* has `previous` */
+    VERSION_EXPIRES = 1 << 5, /* has `expiry` */
+    VERSION_CHANGED = 1 << 6, /* has age and version; else 0 and 1 */
+    VERSION_DELETED = 1 << 7  /* a tombstone: the row is absent from this revision on */
+};
+
+struct version {
+    uint64_t stamp;
+};
+
+struct version_linked {
+    struct version head;
+    _Atomic(struct version *) previous;
+};
+
+/* Makes a version out of `record`. `previous` may be NULL. */
+struct version *version_new(struct slab *s, const struct record *record, bool is_deleted,
+                            struct version *previous);
+
+void version_free(struct slab *s, struct version *v);
+
+/* The slices of `record` point into `v`. */
+void version_decode(const struct version *v, struct record *record);
+
+static inline uint64_t version_revision(const struct version *v)
+{
+    return v->stamp >> 8;
+}
+
+static inline bool version_is_deleted(const struct version *v)
+{
+    return (v->stamp & VERSION_DELETED) != 0;
+}
+
+static inline struct version *version_previous(struct version *v)
+{
+    if ((v->stamp & VERSION_LINKED) == 0) {
+        return NULL;
+    }
+    return atomic_load_explicit(&((struct version_linked *)v)->previous, memory_order_acquire);
+}
+
+/* What a read at `revision` sees of the chain that begins with `v`, or NULL. */
+static inline struct version *version_visible(struct version *v, uint64_t revision)
+{
+    while (v != NULL && version_revision(v) > revision) {
+        v = version_previous(v);
+    }
+    return v == NULL || version_is_deleted(v) ? NULL : v;
+}
+
+static inline const uint8_t *version_varint(const uint8_t *p, uint64_t *value)
+{
+    uint64_t v = *p & 0x7f;
+    for (unsigned shift = 7; (*p++ & 0x80) != 0; shift += 7) {
+        v |= (uint64_t)(*p & 0x7f) << shift;
+    }
+    *value = v;
+    return p;
+}
+
+static inline struct slice version_key(const struct version *v)
+{
+    const uint8_t *p = (const uint8_t *)v;
+    p += (v->stamp & VERSION_LINKED) != 0 ? sizeof(struct version_linked) : sizeof(struct version);
+    uint64_t key_size;
+    uint64_t value_size;
+    p = version_varint(p, &key_size);
+    p = version_varint(p, &value_size);
+    return (struct slice){p, key_size};
+}
+
+#endif

@@ -1,0 +1,111 @@
+/* The memory engine: the suite for all engines, and many random runs. Linked twice, the second
+ * time with nodes of 8 children, so that few rows make deep trees. */
+#include "engine/memory.h"
+#include "harness.h"
+#include "unit/engine_conformance.h"
+
+struct storage {
+    struct epoch epoch;
+    struct epoch_reader *reader;
+};
+
+static void open_engines(void *arg, struct engine **engines)
+{
+    struct storage *s = arg;
+    epoch_init(&s->epoch);
+    s->reader = epoch_join(&s->epoch);
+    for (unsigned i = 0; i < CONFORMANCE_ENGINES; i++) {
+        engines[i] = memory_open(&s->epoch, 0);
+    }
+}
+
+static void close_engines(void *arg, struct engine **engines)
+{
+    struct storage *s = arg;
+    for (unsigned i = 0; i < CONFORMANCE_ENGINES; i++) {
+        engine_close(&engines[i]);
+    }
+    epoch_leave(s->reader);
+}
+
+static void end_turn(void *arg)
+{
+    struct storage *s = arg;
+    epoch_quiet(&s->epoch, s->reader);
+}
+
+static struct engine_factory factory_of(struct storage *s)
+{
+    return (struct engine_factory){.arg = s,
+                                   .open = open_engines,
+                                   .close = close_engines,
+                                   .turn = end_turn,
+                                   .is_memory = true};
+}
+
+static void test_conformance(void)
+{
+    struct storage storage;
+    const struct engine_factory f = factory_of(&storage);
+    engine_conformance(&f);
+}
+
+static void test_random(void)
+{
+    struct storage storage;
+    const struct engine_factory f = factory_of(&storage);
+    const uint64_t first = conformance_seed(10);
+    const uint64_t last = getenv("HOLDFAST_SEED") != NULL ? first : first + 3;
+    for (uint64_t seed = first; seed <= last; seed++) {
+        engine_conformance_random(&f, seed, 2500);
+    }
+}
+
+/* The first state is what the opener says. */
+static void test_applied(void)
+{
+    struct epoch epoch;
+    epoch_init(&epoch);
+    struct engine *e = memory_open(&epoch, 77);
+    EXPECT_EQ(77, engine_applied(e));
+    EXPECT(scan_is_cheap(e));
+    engine_close(&e);
+    EXPECT(e == NULL);
+    engine_close(&e);
+}
+
+/* A thread that is not quiet holds memory back, an idle or absent one does not. */
+static void test_epochs(void)
+{
+    struct epoch epoch;
+    epoch_init(&epoch);
+    struct epoch_reader *one = epoch_join(&epoch);
+    struct epoch_reader *two = epoch_join(&epoch);
+    const uint64_t stamp = epoch_advance(&epoch);
+    EXPECT(epoch_safe(&epoch) <= stamp);
+    epoch_quiet(&epoch, one);
+    EXPECT(epoch_safe(&epoch) <= stamp);
+    epoch_idle(two);
+    EXPECT(epoch_safe(&epoch) > stamp);
+    const uint64_t later = epoch_advance(&epoch);
+    epoch_quiet(&epoch, two);
+    EXPECT(epoch_safe(&epoch) <= later);
+    epoch_quiet(&epoch, one);
+    EXPECT(epoch_safe(&epoch) > later);
+    epoch_leave(two);
+    const uint64_t last = epoch_advance(&epoch);
+    epoch_quiet(&epoch, one);
+    EXPECT(epoch_safe(&epoch) > last);
+    EXPECT(epoch_join(&epoch) == two);
+    epoch_leave(two);
+    epoch_leave(one);
+}
+
+static const struct test_case cases[] = {
+    {"conformance", test_conformance},
+    {"random", test_random},
+    {"applied", test_applied},
+    {"epochs", test_epochs},
+};
+
+TEST_MAIN(cases)
