@@ -10,6 +10,7 @@
 
 #include "base/list.h"
 #include "model/model.h"
+#include "shard/shard.h"
 #include "sys/mailbox.h"
 
 struct call;
@@ -29,6 +30,12 @@ struct call_order {
     uint32_t unfinished;
 };
 
+/* A letter between the routers of two loops. Private to router/. */
+struct router_mail {
+    struct letter letter;
+    uint8_t kind;
+};
+
 struct call {
     struct op op;
     struct result result;
@@ -38,17 +45,16 @@ struct call {
     uint64_t deadline_ns;     /* on loop_now_ns(); 0: none. Passed before it is ordered: TIMEOUT */
     size_t budget_bytes;      /* of the answer's rows; 0: CALL_BUDGET_BYTES */
     enum read_level level;
-    bool is_memory;           /* private to router: of the table's engine */
-    bool is_canceled;         /* router_cancel() */
 
-    /* Private to router/ and shard/. */
-    struct letter letter;
+    /* Private to router/. */
+    struct shard_work work;
+    struct router_mail mail;
     struct call *next;
     struct router *home;
     struct call_group *group;
-    uint64_t index;
-    uint32_t shard;
-    uint8_t state;
+    struct arena bytes; /* of a result that came from another loop */
+    uint32_t owner;     /* loop */
+    bool is_marked;     /* in `order` */
 };
 
 #define CALL_BUDGET_BYTES ((size_t)64 << 20) /* rows of one answer that is not streamed */

@@ -47,9 +47,9 @@ typedef void (*connection_each_fn)(void *arg, const struct connection_facts *fac
 
 struct slow_entry {
     uint64_t id;
-    uint64_t time_s;      /* wall clock */
+    uint64_t time_s; /* wall clock */
     uint64_t duration_us;
-    struct slice text;    /* arguments, each cut to 128 bytes, at most 32, as bulk strings */
+    struct slice text; /* arguments, each cut to 128 bytes, at most 32, as bulk strings */
     size_t arg_count;
     struct slice peer;
     struct slice client_name;
@@ -73,8 +73,8 @@ struct node_facts {
     const char *node_name;
     uint32_t threads;
     uint32_t shards;
-    uint16_t port; /* of the first listener; 0: a Unix socket */
-    const char *address; /* "127.0.0.1:8080" of the first listener */
+    uint16_t port;           /* of the first listener; 0: a Unix socket */
+    const char *address;     /* "127.0.0.1:8080" of the first listener */
     const char *data_folder; /* "" when nothing is on disk */
     struct log *log;
 
@@ -83,8 +83,7 @@ struct node_facts {
     void (*settings)(void *arg, void (*each)(void *each_arg, const char *name, const char *value),
                      void *each_arg);
     /* ERR_NOT_FOUND: no such setting; ERR_DENIED: fixed at start; ERR_INVALID. */
-    enum err (*change_setting)(void *arg, const char *name, const char *value,
-                               struct err_why *why);
+    enum err (*change_setting)(void *arg, const char *name, const char *value, struct err_why *why);
     /* The whole of /metrics. */
     void (*metrics)(void *arg, struct buf *out);
     /* ERR_OK: able to serve. ERR_STARTING, ERR_UNAVAILABLE (draining). */

@@ -8,6 +8,43 @@
 #include "router/table.h"
 
 struct router;
+struct router_node;
+
+/* ---- Start and stop: for server ---- */
+
+struct router_config {
+    struct shard_node *shards;
+    uint32_t shard_count;
+    uint32_t loops;
+    bool has_disk;            /* the node has a data folder */
+    enum table_engine engine; /* of the built-in tables at first start */
+    size_t value_max;
+    struct log *log;
+    /* Every table is open, calls are carried out; on loop 0, once. */
+    void (*on_ready)(void *arg);
+    void *arg;
+};
+
+/* What the routers of all loops share. */
+struct router_node *router_node_open(const struct router_config *config);
+
+/* All routers are closed. */
+void router_node_close(struct router_node **n);
+
+/* On the loop's thread, behind its shard host; takes part in its turns from now on. Errors: ERR_IO.
+ */
+MUST_CHECK enum err router_open(struct router_node *n, struct loop *l, uint32_t loop_index,
+                                struct shard_host *host, struct router **out, struct err_why *why);
+
+/* All routers of the node are open: begins to wait for the replay, then opens the tables.
+ * On loop 0. */
+void router_start(struct router *r);
+
+/* Nothing is under way on any loop. */
+void router_close(struct router **r);
+
+/* Calls of this loop that are not done. */
+size_t router_calls(const struct router *r);
 
 /* ---- Calls ---- */
 
@@ -82,20 +119,23 @@ void source_close(struct source **s);
 
 /* ---- Resume points for cursors of 64 bits ---- */
 
-#define CURSORS_MAX     4096 /* in a node; then the least recently used goes */
-#define CURSOR_KEEP_MS  (30 * 60 * 1000)
+#define CURSORS_MAX    4096 /* in a node; then the least recently used goes */
+#define CURSOR_KEEP_MS (30 * 60 * 1000)
 
 struct cursor_point {
     uint32_t table;
     uint32_t shard;
     struct slice owner; /* the key of a collection, or empty */
     struct slice after; /* last key that was delivered */
+    uint64_t from;      /* the cursor this point was reached from, 0: a new scan; its own
+                         * predecessor is forgotten, so a long scan holds two points only */
 };
 
 /* Keeps a copy; returns its number, greater than 0 and hard to guess. Any loop may ask for it. */
 uint64_t router_cursor_keep(struct router *r, const struct cursor_point *point);
 
-/* Errors: ERR_NOT_FOUND (gone, or never was). Bytes are copied into the arena. The point stays. */
+/* Errors: ERR_NOT_FOUND (gone, or never was). Bytes are copied into the arena; `from` is set
+ * to `cursor`. The point stays. */
 MUST_CHECK enum err router_cursor_find(struct router *r, uint64_t cursor, struct arena *arena,
                                        struct cursor_point *point);
 
@@ -134,11 +174,9 @@ struct table_change {
     struct err_why why;
 
     /* Private to router/. */
-    struct letter letter;
+    struct router_mail mail;
     struct router *home;
     struct table_change *next;
-    uint32_t id;
-    uint32_t waiting;
 };
 
 void router_change_table(struct router *r, struct table_change *c);

@@ -31,7 +31,7 @@ struct table_options {
 /* Constant. Valid until the end of the turn in which it was looked up; keep the name and look it
  * up again when router_catalogue_version() has changed. */
 struct table {
-    uint32_t id; /* never used again */
+    uint32_t id;    /* never used again */
     uint32_t shard; /* PARTITION_TABLE: where it lies */
     struct table_options options;
     uint64_t created_ms;

@@ -1,0 +1,95 @@
+/* router_private.h - shared by the files of router/ only. */
+#ifndef ROUTER_ROUTER_PRIVATE_H
+#define ROUTER_ROUTER_PRIVATE_H
+
+#include <pthread.h>
+
+#include "base/log.h"
+#include "router/catalogue.h"
+#include "router/router.h"
+
+#define ROUTER_REMOTE_MAX 262144 /* calls of one loop that are carried out on others */
+#define CATALOGUE_GROUP   0
+
+enum mail_kind {
+    MAIL_REQUEST,   /* struct call: carry it out here */
+    MAIL_ANSWER,    /* struct call: it is done */
+    MAIL_CATALOGUE, /* struct catalogue_mail: a new version */
+    MAIL_SEEN,      /* struct catalogue_mail, back at loop 0 */
+    MAIL_CHANGE,    /* struct table_change: for loop 0 */
+    MAIL_CHANGED    /* struct table_change, back home */
+};
+
+struct catalogue_mail {
+    struct router_mail mail;
+    struct catalogue *catalogue; /* one share travels */
+    struct tables *tables;
+};
+
+/* One operation for every group: opening and closing table ids. */
+struct spread {
+    struct call *calls; /* [shards]; owned */
+    uint32_t waiting;
+    uint32_t count;
+    enum err err;
+    void (*done)(struct spread *s);
+    void *arg;
+};
+
+struct cursor_slot {
+    uint64_t number; /* 0: free */
+    uint64_t from;   /* its predecessor */
+    uint64_t used_ms;
+    uint32_t table;
+    uint32_t shard;
+    struct buf owner;
+    struct buf after;
+};
+
+struct cursors {
+    pthread_mutex_t lock;
+    struct cursor_slot slots[CURSORS_MAX];
+    size_t taken; /* slots below were used at least once */
+};
+
+struct router_node {
+    struct router_config config;
+    struct router **routers; /* by loop */
+    struct cursors cursors;
+    _Atomic bool is_ready;
+};
+
+struct router {
+    struct router_node *node;
+    struct loop *loop;
+    uint32_t index;
+    struct shard_host *host;
+    struct mailbox *mailbox;
+    struct loop_hook hook;
+    struct catalogue *catalogue; /* shares */
+    struct call *refused;        /* to be answered in the hook */
+    struct call *refused_last;
+    size_t calls;
+    size_t remote;
+    struct tables *tables; /* loop 0: changes of the catalogue */
+};
+
+/* call.c: carries out `c` in `group`, whatever its key; the table need not be in the catalogue. */
+void router_send_counted(struct router *r, struct call *c, uint32_t group, bool is_memory);
+void router_refuse(struct router *r, struct call *c, enum err e);
+void router_post(struct router *to, struct router_mail *mail, enum mail_kind kind);
+void router_on_request(struct router *r, struct call *c);
+void router_on_answer(struct call *c);
+
+/* tables.c */
+struct tables *tables_new(struct router *r);
+void tables_free(struct tables **t);
+void tables_start(struct tables *t);
+void tables_on_change(struct tables *t, struct table_change *c);
+void tables_on_seen(struct tables *t, struct catalogue_mail *m);
+
+/* cursor.c */
+void cursors_init(struct cursors *c);
+void cursors_deinit(struct cursors *c);
+
+#endif

@@ -1,0 +1,274 @@
+/* apply.c - what is committed changes the state, in order, one batch of a group at a time.
+ *
+ *   IDLE ─► gather ─► all at hand? ─► run, commit on the loop ──────────────► finish ─► IDLE
+ *                       └ no ─► ON_WORKER: run, commit on a worker ───────────┘
+ *                                  commit refused (stalled, full) ─► RETRY ─► commit ─┘
+ *
+ * An entry is always read from its bytes, so a replay years later does the same. */
+#include "base/check.h"
+#include "base/mem.h"
+#include "model/command.h"
+#include "shard/shard_private.h"
+
+#define RETRY_STALLED_MS 1
+#define RETRY_FULL_MS    100
+#define RETRY_DAMAGED_MS 1000
+
+static struct batch *first_batch(struct shard *s)
+{
+    return list_empty(&s->ordered) ? NULL : container_of(s->ordered.next, struct batch, link);
+}
+
+/* Entries that are committed but not in memory come from the journal, some at a time. */
+static bool fill_gap(struct shard *s)
+{
+    const uint64_t next = s->applied.index + 1;
+    const struct batch *b = first_batch(s);
+    uint64_t last = s->committed;
+    if (b != NULL) {
+        const struct item *i = &b->items[b->next];
+        const uint64_t first_held = i->index + (i->is_entry ? 0 : 1);
+        last = first_held - 1 < last ? first_held - 1 : last;
+    }
+    if (next > last) {
+        return false;
+    }
+    last = last - next >= SHARD_APPLY_MAX ? next + SHARD_APPLY_MAX - 1 : last;
+    struct err_why why = {0};
+    if (shard_replay(s, next, last, &why) != ERR_OK) {
+        shard_fail(s->node, &why);
+        return false;
+    }
+    return true;
+}
+
+static void add_step(struct shard *s, const struct item *i, const struct op *op,
+                     struct moment moment)
+{
+    struct apply *a = &s->apply;
+    struct shard_work *w = i->work;
+    a->works[a->count] = w;
+    a->steps[a->count] = (struct step){.model = s->disk,
+                                       .op = op,
+                                       .moment = moment,
+                                       .result = w != NULL ? w->result : &a->results[a->count]};
+    a->count++;
+}
+
+/* A committed entry that cannot be understood: the journal's checksum was right, so it was written
+ * so, by a newer version or by a defect of ours. */
+static void add_entry(struct shard *s, const struct batch *b, const struct item *i)
+{
+    struct command *c = arena_get(&s->apply.arena, sizeof(*c));
+    const struct slice bytes = {b->bytes.data + i->offset, i->size};
+    struct err_why why = {0};
+    if (command_decode(bytes, &s->apply.arena, c, &why) != ERR_OK) {
+        shard_fail(s->node, &why);
+        return;
+    }
+    if (c->stamp_ms > s->apply.applied.stamp_ms) {
+        s->apply.applied.stamp_ms = c->stamp_ms;
+    }
+    add_step(s, i, &c->op,
+             (struct moment){.now_ms = c->stamp_ms, .revision = i->index, .random = c->random});
+}
+
+static void add_item(struct shard *s, const struct batch *b, const struct item *i)
+{
+    if (i->is_entry) {
+        s->apply.applied.index = i->index;
+        s->apply.applied.term = b->term;
+        if (i->size > 0) { /* else the mark of a new leader */
+            add_entry(s, b, i);
+        }
+    } else {
+        const uint64_t now_ms = shard_now_ms(s->host);
+        add_step(s, i, i->work->op,
+                 (struct moment){.now_ms = now_ms, .random = shard_random(s->host)});
+    }
+}
+
+/* Collects the next items that are committed. False: there are none. */
+static bool gather(struct shard *s)
+{
+    struct apply *a = &s->apply;
+    if (s->committed > s->applied.index) {
+        (void)fill_gap(s);
+    }
+    a->applied = s->applied;
+    a->count = 0;
+    a->steps = arena_get(&a->arena, SHARD_APPLY_MAX * sizeof(*a->steps));
+    a->works = arena_get(&a->arena, SHARD_APPLY_MAX * sizeof(struct shard_work *));
+    a->results = arena_get(&a->arena, SHARD_APPLY_MAX * sizeof(*a->results));
+    bool is_any = false;
+    for (struct list *l = s->ordered.next; l != &s->ordered; l = l->next) {
+        struct batch *b = container_of(l, struct batch, link);
+        for (; b->next < b->item_count; b->next++) {
+            const struct item *i = &b->items[b->next];
+            if (i->index > s->committed || a->count == SHARD_APPLY_MAX) {
+                return is_any;
+            }
+            CHECK(!i->is_entry || i->index == a->applied.index + 1);
+            add_item(s, b, i);
+            is_any = true;
+        }
+    }
+    return is_any;
+}
+
+static bool changes_anything(const struct shard *s)
+{
+    return s->apply.applied.index > s->applied.index;
+}
+
+static size_t budget_of(const struct apply *a)
+{
+    size_t budget = 0;
+    for (size_t i = 0; i < a->count; i++) {
+        if (a->works[i] != NULL && a->works[i]->budget_bytes > budget) {
+            budget = a->works[i]->budget_bytes;
+        }
+    }
+    return budget == 0 ? (size_t)1 << 20 : budget;
+}
+
+/* Runs and commits the gathered batch. After ERR_WOULD_WAIT nothing has happened. */
+static enum err run(struct shard *s, enum engine_wait wait)
+{
+    struct apply *a = &s->apply;
+    enum err e = ERR_OK;
+    if (!a->is_run) {
+        model_begin(s->disk);
+        e = model_prepare(a->steps, a->count, wait);
+        if (e == ERR_OK) {
+            e = model_run(a->steps, a->count, wait, budget_of(a), &a->arena);
+        }
+        if (e != ERR_OK) {
+            model_abort(s->disk);
+            return e;
+        }
+        a->is_run = true;
+    }
+    if (changes_anything(s)) {
+        e = model_commit(s->disk, &a->applied);
+    } else {
+        model_abort(s->disk);
+    }
+    a->is_run = e != ERR_OK;
+    return e;
+}
+
+static void free_applied(struct shard *s)
+{
+    struct batch *b = first_batch(s);
+    while (b != NULL && b->next == b->item_count) {
+        s->ordered_works -= b->item_count;
+        s->ordered_bytes -= b->bytes.size;
+        batch_free(b);
+        b = first_batch(s);
+    }
+}
+
+static void check_replay(struct shard *s)
+{
+    if (!s->is_replayed && s->applied.index >= s->replay_to && s->committed > s->replay_to) {
+        s->is_replayed = true;
+        s->host->replaying--;
+        atomic_fetch_sub(&s->node->unready, 1);
+    }
+}
+
+static void finish(struct shard *s)
+{
+    struct apply *a = &s->apply;
+    struct shard_host *h = s->host;
+    if (changes_anything(s)) {
+        s->applied = a->applied;
+        const enum consensus_err e = consensus_applied(s->consensus, s->applied.index);
+        CHECK(e == CONSENSUS_OK);
+        node_clock_raise(&s->node->clock, s->applied.stamp_ms);
+        check_replay(s);
+    }
+    histogram_add(&h->stats.apply_us, (loop_now_ns(h->loop) - a->began_ns) / 1000);
+    metric_add(&h->stats.applied, a->count);
+    a->state = APPLY_IDLE;
+    for (size_t i = 0; i < a->count; i++) {
+        if (a->works[i] != NULL) {
+            h->ordering--;
+            a->works[i]->done(a->works[i]);
+        }
+    }
+    free_applied(s);
+    arena_reset(&a->arena);
+}
+
+static void on_worker(void *arg)
+{
+    struct shard *s = arg;
+    s->apply.err = run(s, ENGINE_MAY_WAIT);
+}
+
+static void on_retry(void *arg);
+
+/* The engine does not take the batch now. What it holds stays; reads go on. */
+static void retry(struct shard *s, enum err e)
+{
+    struct shard_host *h = s->host;
+    s->apply.state = APPLY_RETRY;
+    if (e == ERR_NO_SPACE && !atomic_exchange(&s->node->is_full, true)) {
+        log_error(s->node->config.log, "shard", "the disk is full: writes are refused",
+                  F_U64("group", s->group));
+    }
+    if (e == ERR_IO || e == ERR_CORRUPT) {
+        log_error(s->node->config.log, "shard", "the engine cannot take a batch; trying again",
+                  F_U64("group", s->group), F_TEXT("error", err_name(e)));
+    }
+    const uint64_t delay_ms = e == ERR_BUSY       ? RETRY_STALLED_MS
+                              : e == ERR_NO_SPACE ? RETRY_FULL_MS
+                                                  : RETRY_DAMAGED_MS;
+    loop_timer_start(h->loop, &s->apply.retry, delay_ms, on_retry, s);
+}
+
+static void settle(struct shard *s, enum err e)
+{
+    if (e != ERR_OK) {
+        retry(s, e);
+        return;
+    }
+    finish(s);
+}
+
+/* The job comes back between turns: the rest is done in the next one. */
+static void on_worker_done(void *arg)
+{
+    struct shard *s = arg;
+    s->host->jobs--;
+    settle(s, s->apply.err);
+    shard_apply(s);
+}
+
+static void to_worker(struct shard *s)
+{
+    s->apply.state = APPLY_ON_WORKER;
+    s->apply.job = (struct worker_job){.work = on_worker, .done = on_worker_done, .arg = s};
+    s->host->jobs++;
+    worker_submit(s->node->config.pool, s->host->loop, &s->apply.job);
+}
+
+static void on_retry(void *arg)
+{
+    to_worker(arg);
+}
+
+void shard_apply(struct shard *s)
+{
+    while (s->apply.state == APPLY_IDLE && gather(s)) {
+        s->apply.began_ns = loop_now_ns(s->host->loop);
+        const enum err e = run(s, ENGINE_NO_WAIT);
+        if (e == ERR_WOULD_WAIT) {
+            to_worker(s);
+        } else {
+            settle(s, e);
+        }
+    }
+}

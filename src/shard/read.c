@@ -1,0 +1,136 @@
+/* read.c - reads of disk tables: at once from the caches, else on a worker.
+ *
+ * What must wait reads a view of the present state, so that a later write of the same
+ * connection, which may be applied meanwhile, is not seen. */
+#include "base/mem.h"
+#include "shard/shard_private.h"
+
+#define COLD_GROUP_MAX 8 /* reads of one job: the more jobs, the more of them side by side */
+
+static void on_cold_work(void *arg)
+{
+    struct cold_reads *c = arg;
+    if (!c->has_view) {
+        for (size_t i = 0; i < c->count; i++) {
+            model_read(&c->steps[i], 1, ENGINE_MAY_WAIT, c->works[i]->budget_bytes, &c->arena);
+        }
+        return;
+    }
+    for (size_t i = 0; i < c->count; i++) {
+        model_read_view(&c->steps[i], &c->view, ENGINE_MAY_WAIT, c->works[i]->budget_bytes,
+                        &c->arena);
+    }
+}
+
+static void on_cold_done(void *arg)
+{
+    struct cold_reads *c = arg;
+    struct shard_host *h = c->host;
+    if (c->has_view) {
+        view_close(&c->view);
+    }
+    h->jobs--;
+    h->cold_count -= c->count;
+    for (size_t i = 0; i < c->count; i++) {
+        c->works[i]->done(c->works[i]);
+    }
+    arena_deinit(&c->arena);
+    mem_free(c);
+}
+
+static struct cold_reads *cold_new(struct shard_host *h, struct shard *s, struct list *jobs)
+{
+    struct cold_reads *c = mem_zero(1, sizeof(*c));
+    c->host = h;
+    c->shard = s;
+    c->steps = arena_get(&c->arena, COLD_GROUP_MAX * sizeof(*c->steps));
+    c->works = arena_get(&c->arena, COLD_GROUP_MAX * sizeof(struct shard_work *));
+    list_push(jobs, &c->link);
+    return c;
+}
+
+static void add_cold(struct shard_host *h, struct list *jobs, const struct step *step,
+                     struct shard_work *w)
+{
+    struct shard *s = h->node->shards[w->group];
+    struct cold_reads *c = NULL;
+    for (struct list *l = jobs->next; l != jobs && c == NULL; l = l->next) {
+        struct cold_reads *other = container_of(l, struct cold_reads, link);
+        c = other->shard == s && other->count < COLD_GROUP_MAX ? other : NULL;
+    }
+    if (c == NULL) {
+        c = cold_new(h, s, jobs);
+    }
+    c->steps[c->count] = *step;
+    c->works[c->count++] = w;
+    h->cold_count++;
+    metric_add(&h->stats.works_read_waited, 1);
+}
+
+static void start_cold(struct shard_host *h, struct list *jobs)
+{
+    while (!list_empty(jobs)) {
+        struct cold_reads *c = container_of(jobs->next, struct cold_reads, link);
+        list_remove(&c->link);
+        c->has_view = view_open(c->shard->disk_engine, &c->view) == ERR_OK;
+        c->job = (struct worker_job){.work = on_cold_work, .done = on_cold_done, .arg = c};
+        h->jobs++;
+        worker_submit(h->node->config.pool, h->loop, &c->job);
+    }
+}
+
+/* Answers what cannot be read at all; true: `w` is done. */
+static bool refuse(struct shard_host *h, struct shard_work *w)
+{
+    enum err e = ERR_OK;
+    if (h->node->shards[w->group]->disk == NULL) {
+        e = ERR_NOT_FOUND;
+    } else if (w->is_canceled) {
+        e = ERR_CANCELED;
+    } else if (w->deadline_ns != 0 && loop_now_ns(h->loop) >= w->deadline_ns) {
+        e = ERR_TIMEOUT;
+    } else if (h->cold_count >= SHARD_READS_MAX) {
+        e = ERR_BUSY;
+    }
+    if (e != ERR_OK) {
+        work_refuse(w, e);
+    }
+    return e != ERR_OK;
+}
+
+void shard_read_disk(struct shard_host *h)
+{
+    struct work_queue reads = h->reads;
+    h->reads = (struct work_queue){0};
+    struct step *steps = arena_get(&h->arena, reads.count * sizeof(*steps));
+    struct shard_work **works = arena_get(&h->arena, reads.count * sizeof(*works));
+    size_t used = 0;
+    size_t budget = 0;
+    for (struct shard_work *w = work_pop(&reads); w != NULL; w = work_pop(&reads)) {
+        if (refuse(h, w)) {
+            continue;
+        }
+        steps[used] =
+            (struct step){.model = h->node->shards[w->group]->disk,
+                          .op = w->op,
+                          .result = w->result,
+                          .moment = {.now_ms = shard_now_ms(h), .random = shard_random(h)}};
+        works[used++] = w;
+        budget = w->budget_bytes > budget ? w->budget_bytes : budget;
+    }
+    if (used == 0) {
+        return;
+    }
+    model_read(steps, used, ENGINE_NO_WAIT, budget, &h->arena);
+    metric_add(&h->stats.works_read, used);
+    struct list jobs;
+    list_init(&jobs);
+    for (size_t i = 0; i < used; i++) {
+        if (works[i]->result->err == ERR_WOULD_WAIT) {
+            add_cold(h, &jobs, &steps[i], works[i]);
+        } else {
+            works[i]->done(works[i]);
+        }
+    }
+    start_cold(h, &jobs);
+}

@@ -1,0 +1,241 @@
+/* shard_private.h - shared by the files of shard/ only. */
+#ifndef SHARD_SHARD_PRIVATE_H
+#define SHARD_SHARD_PRIVATE_H
+
+#include "base/random.h"
+#include "consensus/consensus.h"
+#include "engine/epoch.h"
+#include "engine/memory.h"
+#include "shard/clock.h"
+#include "shard/shard.h"
+#include "sys/mailbox.h"
+
+#define SHARD_READIES_MAX 1024 /* handed to the journal and not durable yet, per group */
+
+struct work_queue {
+    struct shard_work *head;
+    struct shard_work *tail;
+    size_t count;
+};
+
+/* One thing in the order of a group: a command with its entry, or a read at its place. */
+struct item {
+    struct shard_work *work; /* NULL: nobody waits (replay, a mark) */
+    uint64_t index;          /* of the entry; a read: of the entry before it */
+    uint64_t stamp_ms;
+    size_t offset; /* of the entry in the batch's bytes */
+    size_t size;   /* 0: a read, or the mark of a new leader */
+    bool is_entry;
+};
+
+/* What was ordered at once. Its entries stay in memory until they are applied. */
+struct batch {
+    struct list link;
+    struct buf bytes;
+    struct item *items; /* owned */
+    size_t item_count;
+    size_t item_capacity;
+    size_t next; /* the first item that is not applied */
+    uint64_t term;
+};
+
+/* A ready of consensus on its way to the disk. */
+struct pending_ready {
+    uint64_t number;
+    uint64_t ticket; /* 0: needs no disk */
+};
+
+enum apply_state {
+    APPLY_IDLE,
+    APPLY_ON_WORKER, /* the writer belongs to the worker */
+    APPLY_RETRY      /* the batch is complete but the engine cannot take it yet */
+};
+
+/* The batch that is being applied. */
+struct apply {
+    enum apply_state state;
+    struct worker_job job;
+    struct arena arena;
+    struct step *steps;
+    struct result *results;
+    struct shard_work **works; /* per step; NULL: nobody waits */
+    size_t count;
+    struct model_applied applied; /* after the batch */
+    enum err err;
+    bool is_run; /* only the commit is left to do */
+    struct loop_timer retry;
+    uint64_t began_ns;
+};
+
+struct shard {
+    struct shard_node *node;
+    struct shard_host *host;
+    uint32_t group;
+
+    /* Memory tables. */
+    struct model *memory;
+    struct engine *memory_engine;
+    uint64_t memory_revision;
+    uint64_t memory_bytes; /* as last counted into the node's sum */
+    bool memory_has_begun;
+
+    /* Disk tables; NULL without a journal. */
+    struct model *disk;
+    struct engine *disk_engine;
+    struct consensus *consensus;
+    struct work_queue pending; /* of this turn */
+    struct list ordered;       /* struct batch */
+    size_t ordered_works;
+    size_t ordered_bytes;
+    bool is_dirty; /* on the host's list */
+    struct shard *next_dirty;
+    struct pending_ready readies[SHARD_READIES_MAX];
+    uint32_t ready_head;
+    uint32_t ready_count;
+    bool has_open; /* a ready that the journal has not taken yet */
+    struct consensus_ready open;
+    bool has_state; /* a hard state that waits for the next entries */
+    struct journal_state state;
+    uint64_t last_index;          /* of the newest entry proposed */
+    uint64_t committed;           /* may be applied up to here */
+    struct model_applied applied; /* as applied; `members` in `member_bytes` */
+    uint8_t member_bytes[1024];
+    struct apply apply;
+    uint64_t replay_to; /* recovery is over when applied.index reaches it */
+    bool is_replayed;
+    struct buf read_space;
+};
+
+/* Reads that wait for a worker: one group, one state. */
+struct cold_reads {
+    struct worker_job job;
+    struct list link;
+    struct shard_host *host;
+    struct shard *shard;
+    struct arena arena;
+    struct reader view;
+    bool has_view;
+    struct step *steps;
+    struct shard_work **works;
+    size_t count;
+};
+
+struct shard_host {
+    struct shard_node *node;
+    struct loop *loop;
+    uint32_t index;
+    struct epoch_reader *reader;
+    struct shard **shards; /* of this loop */
+    size_t shard_count;
+    size_t replaying; /* shards that are not replayed yet */
+
+    struct work_queue run;   /* memory tables of this loop's groups, in order */
+    struct work_queue reads; /* published state of any group */
+    struct shard *dirty;     /* shards with `pending` */
+    struct arena arena;      /* of the turn */
+    struct random random;
+    uint64_t now_ms;   /* of the turn; 0: not asked for yet */
+    uint64_t durable;  /* ticket of the journal seen last */
+    size_t cold_count; /* reads on workers */
+    size_t jobs;       /* worker jobs under way */
+    size_t ordering;   /* works being ordered, all shards */
+
+    uint32_t evictable[64];
+    size_t evictable_count;
+    size_t evict_next;
+
+    bool upkeep_runs;
+    struct shard_work sweep_work; /* one sweep at a time */
+    struct op sweep_op;
+    struct result sweep_result;
+    bool sweep_runs;
+    size_t sweep_next;
+    struct shard_stats stats;
+};
+
+struct shard_node {
+    struct shard_config config;
+    struct epoch epoch;
+    struct node_clock clock;
+    struct shard **shards;            /* [shards + 1], by group; set by the hosts */
+    _Atomic(struct mailbox *) *wakes; /* of each loop */
+    _Atomic uint64_t memory_bytes;
+    _Atomic uint32_t unready; /* groups that are not open and replayed yet */
+    _Atomic bool is_full;     /* the disk has no room: writes that grow are refused */
+};
+
+static inline void work_push(struct work_queue *q, struct shard_work *w)
+{
+    w->next = NULL;
+    if (q->tail == NULL) {
+        q->head = w;
+    } else {
+        q->tail->next = w;
+    }
+    q->tail = w;
+    q->count++;
+}
+
+static inline struct shard_work *work_pop(struct work_queue *q)
+{
+    struct shard_work *w = q->head;
+    if (w != NULL) {
+        q->head = w->next;
+        if (q->head == NULL) {
+            q->tail = NULL;
+        }
+        q->count--;
+    }
+    return w;
+}
+
+/* Ends a work without running it. */
+static inline void work_refuse(struct shard_work *w, enum err e)
+{
+    *w->result = (struct result){.err = e};
+    w->done(w);
+}
+
+/* order.c: writes of a group get their place in its log. */
+void shard_order(struct shard_host *h);
+/* Takes what consensus has ready to the journal, all groups of the host in one append. */
+void shard_persist(struct shard_host *h);
+/* The journal is durable further than before. */
+void shard_on_durable(struct shard_host *h);
+
+/* apply.c: what is committed changes the state. */
+void shard_apply(struct shard *s);
+struct batch *batch_new(void);
+struct item *batch_add(struct batch *b);
+void batch_free(struct batch *b);
+
+/* recover.c */
+MUST_CHECK enum err shard_open(struct shard_host *h, uint32_t group, struct shard **out,
+                               struct err_why *why);
+void shard_close(struct shard **s);
+/* Puts entries first to last, which only the journal holds, in front of `ordered`. */
+MUST_CHECK enum err shard_replay(struct shard *s, uint64_t first, uint64_t last,
+                                 struct err_why *why);
+
+/* read.c */
+void shard_read_disk(struct shard_host *h);
+
+/* storage.c: the journal as consensus sees it. */
+struct consensus_storage shard_storage(struct shard *s);
+
+/* upkeep.c */
+void shard_upkeep(struct shard_host *h);
+void shard_sweep(struct shard_host *h);
+/* Makes room in memory; true: growth is refused. */
+bool shard_memory_is_full(struct shard_host *h);
+
+/* host.c: true if the operation may need more room than it frees. */
+bool op_may_grow(const struct op *op);
+
+/* host.c: opens the writer of the memory model, once a turn. */
+void shard_begin_memory(struct shard *s);
+
+/* node.c: going on would be unsafe. */
+void shard_fail(struct shard_node *n, const struct err_why *why);
+
+#endif

@@ -1,0 +1,224 @@
+/* upkeep.c - what must be done now and then: the clock, expiry, room in memory and on disk.
+ *
+ * On a worker, one job per loop: which entries does each engine hold durably? Back on the
+ * loop these are forgotten by the journal; loop 0's job also gives segments back and
+ * prepares the next one. A group that holds up the oldest segment is flushed. */
+#include "base/check.h"
+#include "base/mem.h"
+#include "shard/shard_private.h"
+
+#define SWEEP_ROWS      500
+#define SEGMENTS_BEHIND 2   /* more of them: flush who pins the oldest */
+#define EVICT_ROWS      512 /* looked at in one turn */
+#define EVICT_BYTES     ((size_t)256 << 10)
+
+/* Durable indexes, found by the worker. */
+struct durable_index {
+    uint64_t index; /* 0: unknown */
+};
+
+struct upkeep {
+    struct worker_job job;
+    struct shard_host *host;
+    struct durable_index *found; /* per shard of the host */
+    bool is_keeper;              /* looks after the journal too */
+    enum err prepared;
+};
+
+static uint64_t durable_index(struct shard *s)
+{
+    struct arena arena = {0};
+    struct record record;
+    struct model_applied applied = {0};
+    uint64_t index = 0;
+    if (disk_durable_get(s->disk_engine, model_applied_key(), &arena, &record) == ERR_OK &&
+        model_applied_decode(record.value, &applied) == ERR_OK) {
+        index = applied.index;
+    }
+    arena_deinit(&arena);
+    return index;
+}
+
+static void on_upkeep_work(void *arg)
+{
+    struct upkeep *u = arg;
+    struct shard_host *h = u->host;
+    struct journal *j = h->node->config.journal;
+    struct err_why why = {0};
+    for (size_t i = 0; i < h->shard_count; i++) {
+        u->found[i].index = durable_index(h->shards[i]);
+    }
+    if (!u->is_keeper) {
+        return;
+    }
+    if (journal_needs_reclaim(j) && journal_reclaim(j, &why) != ERR_OK) {
+        log_warn(h->node->config.log, "journal", "cannot give segments back",
+                 F_TEXT("why", why.text));
+    }
+    u->prepared = journal_prepare(j, &why);
+}
+
+/* Writes are accepted again once the journal has room and the engine takes batches. */
+static void note_room(struct shard_host *h, enum err prepared)
+{
+    struct shard_node *n = h->node;
+    const bool was_full = atomic_load(&n->is_full);
+    const bool is_full = prepared == ERR_NO_SPACE || disk_pressure(n->config.store) == DISK_FULL;
+    if (is_full != was_full) {
+        atomic_store(&n->is_full, is_full);
+        if (is_full) {
+            log_error(n->config.log, "shard", "low on disk space: writes that grow are refused");
+        } else {
+            log_info(n->config.log, "shard", "there is room on the disk again");
+        }
+    }
+}
+
+static void flush_pinning(struct shard_host *h)
+{
+    uint32_t group = 0;
+    uint64_t behind = 0;
+    if (!journal_pinned_by(h->node->config.journal, &group, &behind) || behind <= SEGMENTS_BEHIND) {
+        return;
+    }
+    struct shard *s = h->node->shards[group];
+    if (s != NULL && s->disk_engine != NULL && disk_flush(s->disk_engine, false) != ERR_OK) {
+        log_warn(h->node->config.log, "shard", "cannot flush a group", F_U64("group", group));
+    }
+}
+
+static void on_upkeep_done(void *arg)
+{
+    struct upkeep *u = arg;
+    struct shard_host *h = u->host;
+    struct journal *j = h->node->config.journal;
+    h->jobs--;
+    h->upkeep_runs = false;
+    for (size_t i = 0; i < h->shard_count; i++) {
+        struct shard *s = h->shards[i];
+        uint64_t first = 0;
+        uint64_t last = 0;
+        journal_range(j, s->group, &first, &last);
+        if (u->found[i].index >= first && u->found[i].index <= last) {
+            journal_compact(j, s->group, u->found[i].index);
+        }
+    }
+    if (u->is_keeper) {
+        note_room(h, u->prepared);
+        flush_pinning(h);
+    }
+    mem_free(u->found);
+    mem_free(u);
+}
+
+void shard_upkeep(struct shard_host *h)
+{
+    if (h->node->config.journal == NULL || h->upkeep_runs) {
+        return;
+    }
+    struct upkeep *u = mem_zero(1, sizeof(*u));
+    u->host = h;
+    u->found = mem_zero(h->shard_count, sizeof(*u->found));
+    u->is_keeper = h->index == 0;
+    u->job = (struct worker_job){.work = on_upkeep_work, .done = on_upkeep_done, .arg = u};
+    h->upkeep_runs = true;
+    h->jobs++;
+    worker_submit(h->node->config.pool, h->loop, &u->job);
+}
+
+/* ---- Expiry ---- */
+
+static void on_swept(struct shard_work *w)
+{
+    struct shard_host *h = container_of(w, struct shard_host, sweep_work);
+    h->sweep_runs = false;
+    if (h->sweep_result.err == ERR_OK) {
+        metric_add(&h->stats.expired, h->sweep_result.count);
+        h->sweep_next -= h->sweep_result.is_more ? 1 : 0;
+    }
+    shard_sweep(h);
+}
+
+/* The next model of this host that has something to sweep: memory and disk in turn. */
+void shard_sweep(struct shard_host *h)
+{
+    if (h->sweep_runs || h->replaying > 0) {
+        return;
+    }
+    for (; h->sweep_next < 2 * h->shard_count; h->sweep_next++) {
+        struct shard *s = h->shards[h->sweep_next / 2];
+        const bool is_memory = h->sweep_next % 2 == 0;
+        struct model *m = is_memory ? s->memory : s->disk;
+        if (m == NULL || (!is_memory && s->apply.state != APPLY_IDLE) ||
+            !model_wants_sweep(m, shard_now_ms(h))) {
+            continue;
+        }
+        h->sweep_next++;
+        h->sweep_runs = true;
+        h->sweep_op = (struct op){.kind = OP_SWEEP, .limit = SWEEP_ROWS};
+        h->sweep_work = (struct shard_work){.op = &h->sweep_op,
+                                            .result = &h->sweep_result,
+                                            .done = on_swept,
+                                            .group = s->group,
+                                            .is_memory = is_memory};
+        shard_submit(h, &h->sweep_work);
+        loop_again(h->loop);
+        return;
+    }
+}
+
+void shard_tick(struct shard_host *h)
+{
+    struct shard_node *n = h->node;
+    if (h->index == 0) {
+        const int64_t ahead_ms =
+            node_clock_slew(&n->clock, loop_now_ns(h->loop) / 1000000, loop_wall_ms(h->loop));
+        if (ahead_ms > CLOCK_JUMP_MS || ahead_ms < -CLOCK_JUMP_MS) {
+            log_warn(n->config.log, "shard", "the node's clock is apart from the wall clock",
+                     F_I64("ahead_ms", ahead_ms));
+        }
+        if (n->config.journal != NULL) {
+            journal_mark_idle(n->config.journal);
+        }
+    }
+    h->now_ms = 0;
+    shard_upkeep(h);
+    if (!h->sweep_runs) {
+        h->sweep_next = 0;
+        epoch_quiet(&n->epoch, h->reader);
+        shard_sweep(h);
+        epoch_idle(h->reader);
+    }
+}
+
+/* ---- Room in memory ---- */
+
+static size_t evict(struct shard_host *h)
+{
+    const struct moment moment = {.now_ms = shard_now_ms(h), .random = shard_random(h)};
+    size_t freed = 0;
+    const size_t places = h->shard_count * h->evictable_count;
+    for (size_t i = 0; i < places && freed < EVICT_BYTES; i++) {
+        const size_t at = h->evict_next++ % places;
+        struct shard *s = h->shards[at / h->evictable_count];
+        shard_begin_memory(s);
+        struct moment now = moment;
+        now.revision = ++s->memory_revision;
+        freed += model_evict(s->memory, h->evictable[at % h->evictable_count], EVICT_BYTES - freed,
+                             EVICT_ROWS, &now);
+    }
+    return freed;
+}
+
+bool shard_memory_is_full(struct shard_host *h)
+{
+    if (shard_memory_bytes(h->node) <= h->node->config.memory_max) {
+        return false;
+    }
+    if (h->evictable_count == 0) {
+        return true;
+    }
+    const size_t freed = evict(h);
+    metric_add(&h->stats.evicted, freed > 0 ? 1 : 0);
+    return freed == 0;
+}
