@@ -43,7 +43,9 @@ struct engine *disk_store_engine(struct disk_store *s, unsigned group);
 MUST_CHECK enum err disk_durable_get(struct engine *e, struct slice key, struct arena *arena,
                                      struct record *record);
 
-/* Begins to make everything published durable, without waiting; see disk_durable_get(). */
+/* Makes everything published durable; not waiting: begins to, and disk_durable_get() tells when it
+ * is done. Errors: ERR_BUSY (not waiting: an earlier flush still runs; ask again later),
+ * ERR_NO_SPACE, ERR_IO, ERR_CORRUPT. */
 MUST_CHECK enum err disk_flush(struct engine *e, bool is_waiting);
 
 /* Cheap; once per turn. Any thread. */

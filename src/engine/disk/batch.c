@@ -1,0 +1,153 @@
+#include "engine/disk/batch.h"
+
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "base/mem.h"
+
+#define SLOTS_MIN  256
+#define SLOTS_KEEP 16384 /* a larger table is given back with its batch */
+
+static bool is_in_range(struct slice key, struct slice from, struct slice to)
+{
+    return slice_compare(key, from) >= 0 && (to.data == NULL || slice_compare(key, to) < 0);
+}
+
+void batch_init(struct batch *b)
+{
+    *b = (struct batch){0};
+    b->last = &b->first;
+}
+
+void batch_reset(struct batch *b)
+{
+    if (b->slot_count > SLOTS_KEEP) {
+        mem_free(b->slots);
+        b->slots = NULL;
+        b->slot_count = 0;
+    } else if (b->entry_count > 0) {
+        memset(b->slots, 0, b->slot_count * sizeof(struct batch_entry *));
+    }
+    b->entry_count = 0;
+    b->change_count = 0;
+    b->first = NULL;
+    b->last = &b->first;
+    b->ranges = NULL;
+    arena_reset(&b->arena);
+}
+
+void batch_deinit(struct batch *b)
+{
+    mem_free(b->slots);
+    arena_deinit(&b->arena);
+    batch_init(b);
+}
+
+/* The slot that holds the key, or the free one where it belongs. There is a free one. */
+static struct batch_entry **find_slot(const struct batch *b, struct slice key, uint64_t hash)
+{
+    size_t i = hash & (b->slot_count - 1);
+    while (b->slots[i] != NULL &&
+           (b->slots[i]->hash != hash || !slice_equal(b->slots[i]->key, key))) {
+        i = (i + 1) & (b->slot_count - 1);
+    }
+    return &b->slots[i];
+}
+
+struct batch_entry *batch_find(const struct batch *b, struct slice key, uint64_t hash)
+{
+    return b->slot_count == 0 ? NULL : *find_slot(b, key, hash);
+}
+
+static void grow(struct batch *b)
+{
+    mem_free(b->slots);
+    b->slot_count = b->slot_count == 0 ? SLOTS_MIN : b->slot_count * 2;
+    b->slots = mem_zero(b->slot_count, sizeof(struct batch_entry *));
+    for (struct batch_entry *e = b->first; e != NULL; e = e->next) {
+        *find_slot(b, e->key, e->hash) = e;
+    }
+}
+
+struct batch_entry *batch_add(struct batch *b, struct slice key, uint64_t hash, struct slice row)
+{
+    if (b->entry_count * 2 >= b->slot_count) {
+        grow(b);
+    }
+    struct batch_entry **slot = find_slot(b, key, hash);
+    CHECK(*slot == NULL);
+    struct batch_entry *e = arena_get(&b->arena, sizeof(*e));
+    *e = (struct batch_entry){
+        .hash = hash,
+        .key = arena_copy(&b->arena, key),
+        .row = row,
+        .is_stored = row.data != NULL,
+    };
+    *slot = e;
+    *b->last = e;
+    b->last = &e->next;
+    b->entry_count++;
+    return e;
+}
+
+bool batch_is_erased(const struct batch *b, struct slice key)
+{
+    for (const struct batch_range *r = b->ranges; r != NULL; r = r->next) {
+        if (is_in_range(key, r->from, r->to)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void batch_set(struct batch *b, struct batch_entry *e, struct slice row)
+{
+    e->row = row;
+    e->is_changed = row.data != NULL || e->is_stored;
+    b->change_count++;
+}
+
+void batch_erase_range(struct batch *b, struct slice from, struct slice to)
+{
+    struct batch_range *r = arena_get(&b->arena, sizeof(*r));
+    *r = (struct batch_range){b->ranges, arena_copy(&b->arena, from), arena_copy(&b->arena, to)};
+    b->ranges = r;
+    b->change_count++;
+    /* Ranges are written first, so what was put into them before is simply no change any more. */
+    for (struct batch_entry *e = b->first; e != NULL; e = e->next) {
+        if (is_in_range(e->key, from, to)) {
+            e->row = (struct slice){0};
+            e->is_stored = false;
+            e->is_changed = false;
+        }
+    }
+}
+
+static int compare_entries(const void *a, const void *b)
+{
+    const struct batch_entry *const *first = a;
+    const struct batch_entry *const *second = b;
+    return slice_compare((*first)->key, (*second)->key);
+}
+
+struct batch_entry **batch_sorted(const struct batch *b, struct slice from, struct slice to,
+                                  size_t *count)
+{
+    struct batch_entry **entries = NULL;
+    size_t room = 0;
+    *count = 0;
+    for (struct batch_entry *e = b->first; e != NULL; e = e->next) {
+        if (!e->is_changed || !is_in_range(e->key, from, to)) {
+            continue;
+        }
+        if (*count == room) {
+            room = room == 0 ? 16 : room * 2;
+            entries = mem_resize(entries, room * sizeof(struct batch_entry *));
+        }
+        entries[(*count)++] = e;
+    }
+    if (*count > 1) {
+        qsort(entries, *count, sizeof(struct batch_entry *), compare_entries);
+    }
+    return entries;
+}
