@@ -1,0 +1,92 @@
+/* server_private.h - shared by the files of server/ only. */
+#ifndef SERVER_SERVER_PRIVATE_H
+#define SERVER_SERVER_PRIVATE_H
+
+#include <semaphore.h>
+
+#include "front/front.h"
+#include "router/context.h"
+#include "router/router.h"
+#include "server/config.h"
+#include "server/identity.h"
+#include "server/server.h"
+#include "sys/mailbox.h"
+#include "sys/signal.h"
+#include "sys/thread.h"
+#include "sys/worker.h"
+
+#define SERVER_LOOPS_MAX 64
+
+enum server_order {
+    ORDER_DRAIN, /* no new connections or requests; finish what is under way */
+    ORDER_CUT,   /* close every connection now */
+    ORDER_STOP   /* nothing is under way anywhere: end the loop */
+};
+
+struct order_letter {
+    struct letter letter;
+    enum server_order order;
+};
+
+struct server_loop {
+    struct server *server;
+    uint32_t index;
+    struct loop *loop;
+    struct thread *thread; /* NULL for loop 0: the main thread */
+    struct shard_host *host;
+    struct router *router;
+    struct front_loop *front;
+    struct mailbox *orders;
+    struct order_letter letters[3];
+    struct loop_context context;
+    struct node_facts facts;
+    struct dialect_stats *stats; /* [DIALECT_COUNT] */
+    struct loop_timer tick;
+    struct loop_timer watch; /* while stopping */
+    _Atomic bool is_quiet;   /* nothing is under way here */
+    bool is_draining;
+    enum err err; /* of its start */
+    struct err_why why;
+};
+
+enum server_state {
+    SERVER_STARTING,
+    SERVER_READY,
+    SERVER_DRAINING, /* until every loop is quiet */
+    SERVER_STOPPING
+};
+
+struct server {
+    struct config config;
+    struct log log;
+    struct identity identity;
+    char host_name[65];
+    struct folder *folder;
+    struct folder *journal_folder;
+    struct disk_store *store;
+    struct journal *journal;
+    struct worker_pool *pool;
+    struct shard_node *shards;
+    struct router_node *routers;
+    struct front *front;
+    struct server_loop *loops;
+    uint32_t loop_count;
+    sem_t started;
+    _Atomic int state; /* enum server_state */
+    struct signal_watch *signals[3];
+    struct loop_timer stop_timer;
+    uint64_t stop_by_ns;
+    uint64_t started_wall_ms;
+    uint64_t started_ns;
+    uint64_t memory_tables_bytes; /* part of --memory that the memory engines may use */
+    void (*on_ready)(void *arg, const char *address);
+    void *on_ready_arg;
+};
+
+/* facts.c */
+void facts_fill(struct server_loop *l);
+
+/* metrics.c: the whole of /metrics. */
+void metrics_write(struct server *s, struct buf *out);
+
+#endif
