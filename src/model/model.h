@@ -24,9 +24,9 @@
 struct model;
 
 struct model_config {
-    struct engine *engine;  /* shared; outlives the model */
-    bool is_durable;        /* false: revisions come from the caller's counter, nothing survives */
-    size_t value_max;       /* bytes: growth beyond it is ERR_TOO_LARGE */
+    struct engine *engine; /* shared; outlives the model */
+    bool is_durable;       /* false: revisions come from the caller's counter, nothing survives */
+    size_t value_max;      /* bytes: growth beyond it is ERR_TOO_LARGE */
 };
 
 /* What is stored with the data in the same batch; durable models only. */
@@ -117,7 +117,8 @@ uint64_t model_count(struct model *m, uint32_t table);
 
 bool model_table_is_open(struct model *m, uint32_t table);
 
-/* What disk_durable_get() of this row means: the applied state as it would be found after a crash. */
+/* What disk_durable_get() of this row means: the applied state as it would be found after a crash.
+ */
 struct slice model_applied_key(void);
 MUST_CHECK enum err model_applied_decode(struct slice value, struct model_applied *applied);
 

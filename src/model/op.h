@@ -17,13 +17,16 @@
 #define TABLE_NAME_MAX     ((size_t)128)   /* bytes of [A-Za-z0-9._-] */
 #define OP_ITEMS_MAX       ((size_t)1 << 20)
 #define STRING_MAX         ((size_t)512 << 20) /* bytes, as in Redis; --max-value is lower */
+#define LOG_ID_MAX         ((size_t)128)       /* bytes of a version's id */
+#define AUTHOR_MAX         ((size_t)1024)      /* bytes */
+#define TABLE_FACTS_MAX    ((size_t)4096)      /* bytes of OP_TABLE_OPEN's value */
 
 /* Types of values; stored in the record. */
 enum value_type {
     TYPE_NONE = 0,
-    TYPE_STRING,  /* bytes; a canonical decimal int64 is kept as an integer */
-    TYPE_SET,     /* members: byte strings without doubles, in bytewise order */
-    TYPE_LOG,     /* versions, each with id, time and author */
+    TYPE_STRING, /* bytes; a canonical decimal int64 is kept as an integer */
+    TYPE_SET,    /* members: byte strings without doubles, in bytewise order */
+    TYPE_LOG,    /* versions, each with id, time and author */
     TYPE_COUNT_
 };
 
@@ -33,71 +36,71 @@ enum op_kind {
     OP_NONE = 0,
 
     /* ---- one record of any type ---- */
-    OP_GET,          /* R string. -> value. NOT_FOUND, WRONG_TYPE */
-    OP_STAT,         /* R any type. -> type, count (members, versions, or bytes of a string),
-                      *   is_integer. NOT_FOUND */
-    OP_PUT,          /* value; expiry; condition; OP_KEEP_TTL, OP_WANT_PREV (-> value: the string it
-                      *   replaced, was_found; WRONG_TYPE if that is none). Replaces any type.
-                      *   CONFLICT: the condition did not hold (prev is delivered all the same) */
-    OP_EXPIRE,       /* expiry (0: never); condition EXPIRE_*; OP_WANT_PREV (string only) -> value.
-                      *   -> count 1: changed, 0: condition. A time in the past deletes. NOT_FOUND */
-    OP_DELETE,       /* condition; OP_WANT_PREV (string only) -> value. NOT_FOUND, CONFLICT */
-    OP_COPY,         /* other_table, other: destination; OP_REPLACE. -> count 1, or 0: it exists.
-                      *   NOT_FOUND. Of any type, with its expiry */
-    OP_RENAME,       /* other: destination (same table); OP_REPLACE. -> count as COPY. NOT_FOUND */
+    OP_GET,    /* R string. -> value. NOT_FOUND, WRONG_TYPE */
+    OP_STAT,   /* R any type. -> type, count (members, versions, or bytes of a string),
+                *   is_integer. NOT_FOUND */
+    OP_PUT,    /* value; expiry; condition; OP_KEEP_TTL, OP_WANT_PREV (-> value: the string it
+                *   replaced, was_found; WRONG_TYPE if that is none). Replaces any type.
+                *   CONFLICT: the condition did not hold (prev is delivered all the same) */
+    OP_EXPIRE, /* expiry (0: never); condition EXPIRE_*; OP_WANT_PREV (string only) -> value.
+                *   -> count 1: changed, 0: condition. A time in the past deletes. NOT_FOUND */
+    OP_DELETE, /* condition; OP_WANT_PREV (string only) -> value. NOT_FOUND, CONFLICT */
+    OP_COPY,   /* other_table, other: destination; OP_REPLACE. -> count 1, or 0: it exists.
+                *   NOT_FOUND. Of any type, with its expiry */
+    OP_RENAME, /* other: destination (same table); OP_REPLACE. -> count as COPY. NOT_FOUND */
 
     /* ---- strings ---- */
-    OP_APPEND,       /* value. -> count: bytes afterwards. Keeps the expiry, as all below do */
-    OP_SET_RANGE,    /* number: offset; value. -> count: bytes afterwards; pads with zeros */
-    OP_BIT_SET,      /* number: bit offset; number2: 0 or 1. -> number: the bit before */
-    OP_BIT_FIELD,    /* items: encoded sub-operations (struct bit_field as bytes).
-                      *   -> rows: value = 8 bytes of int64, or absent (overflow FAIL) */
-    OP_BIT_OP,       /* number: enum bit_op; items: source keys of `table`. -> count: bytes stored */
-    OP_ADD,          /* number: amount; OP_OVERFLOW... -> number: the sum. Missing counts as 0.
-                      *   expiry is used when OP_SET_EXPIRY. NOT_A_NUMBER, OVERFLOW */
-    OP_ADD_FLOAT,    /* value: the amount as text. -> value: the sum as text. NOT_A_NUMBER,
-                      *   OVERFLOW (NaN or infinite) */
+    OP_APPEND,    /* value. -> count: bytes afterwards. Keeps the expiry, as all below do */
+    OP_SET_RANGE, /* number: offset; value. -> count: bytes afterwards; pads with zeros */
+    OP_BIT_SET,   /* number: bit offset; number2: 0 or 1. -> number: the bit before */
+    OP_BIT_FIELD, /* items: encoded sub-operations (struct bit_field as bytes).
+                   *   -> rows: value = 8 bytes of int64, or absent (overflow FAIL) */
+    OP_BIT_OP,    /* number: enum bit_op; items: source keys of `table`. -> count: bytes stored */
+    OP_ADD,       /* number: amount; OP_OVERFLOW... -> number: the sum. Missing counts as 0.
+                   *   expiry is used when OP_SET_EXPIRY. NOT_A_NUMBER, OVERFLOW */
+    OP_ADD_FLOAT, /* value: the amount as text. -> value: the sum as text. NOT_A_NUMBER,
+                   *   OVERFLOW (NaN or infinite) */
 
     /* ---- sets ---- */
-    OP_SET_ADD,      /* items. -> count: added */
-    OP_SET_REMOVE,   /* items. -> count: removed; the last one removes the key */
-    OP_SET_MOVE,     /* other: destination (same table); value: member. -> count 1 or 0 */
-    OP_SET_POP,      /* number: how many (>= 0). -> rows: key = member */
-    OP_SET_HAS,      /* R items. -> rows: one per item, number 1 or 0 */
-    OP_SET_RANDOM,   /* R number: n >= 0: n different ones; < 0: -n, may repeat. -> rows */
-    OP_SET_COMBINE,  /* R number: enum set_combine; items: keys of `table`; limit (0: none).
-                      *   -> rows, count; OP_COUNT_ONLY: count alone */
-    OP_SET_STORE,    /* key: destination; number, items as above. -> count: members stored */
+    OP_SET_ADD,     /* items. -> count: added */
+    OP_SET_REMOVE,  /* items. -> count: removed; the last one removes the key */
+    OP_SET_MOVE,    /* other: destination (same table); value: member. -> count 1 or 0 */
+    OP_SET_POP,     /* number: how many (>= 0). -> rows: key = member */
+    OP_SET_HAS,     /* R items. -> rows: one per item, number 1 or 0 */
+    OP_SET_RANDOM,  /* R number: n >= 0: n different ones; < 0: -n, may repeat. -> rows */
+    OP_SET_COMBINE, /* R number: enum set_combine; items: keys of `table`; limit (0: none).
+                     *   -> rows, count; OP_COUNT_ONLY: count alone */
+    OP_SET_STORE,   /* key: destination; number, items as above. -> count: members stored */
 
     /* ---- logs ---- */
-    OP_LOG_APPEND,   /* value; id: of the version, 1-128 bytes; author; OP_LOG_REPLACE: a version
-                      *   with the same id is overwritten. -> count: versions afterwards */
-    OP_LOG_READ,     /* R number: n > 0: the newest n; 0: the newest; -1: all; -2: the oldest.
-                      *   -> rows, newest first: key = id, value, author, number = time in ms.
-                      *   Missing: no rows */
+    OP_LOG_APPEND, /* value; id: of the version, 1-128 bytes; author; OP_LOG_REPLACE: a version
+                    *   with the same id is overwritten. -> count: versions afterwards */
+    OP_LOG_READ,   /* R number: n > 0: the newest n; 0: the newest; -1: all; -2: the oldest.
+                    *   -> rows, newest first: key = id, value, author, number = time in ms.
+                    *   Missing: no rows */
 
     /* ---- ranges; the part that lies in one shard ---- */
-    OP_RANGE,        /* R from key (inclusive) to `other` (exclusive; NULL data: no end); limit;
-                      *   OP_REVERSE, OP_KEYS_ONLY, OP_COUNT_ONLY. -> rows, count, is_more.
-                      *   Values of strings; other types come with their count instead */
+    OP_RANGE, /* R from key (inclusive; OP_AFTER: exclusive) to `other` (exclusive; NULL data: no
+               * end); limit; OP_REVERSE, OP_KEYS_ONLY, OP_COUNT_ONLY. -> rows, count, is_more.
+               *   Values of strings; other types come with their count instead */
     OP_SET_RANGE_MEMBERS, /* R members of the set `key` from `other` on (inclusive; OP_AFTER:
-                      *   exclusive); limit. -> rows: key = member; is_more */
-    OP_LOG_RANGE,    /* R versions of the log `key` below version number `number` (0: from the
-                      *   newest), newest first; limit. -> rows as LOG_READ, version in
-                      *   mod_revision; is_more */
-    OP_DELETE_RANGE, /* from key to `other`; limit (0: none). -> count: deleted. All types */
-    OP_COUNT,        /* R -> count: live records of the table in this shard (expired but not yet
-                      *   swept ones may be counted) */
-    OP_RANDOM_KEY,   /* R random. -> rows: one; NOT_FOUND if the shard's part is empty */
+                           *   exclusive); limit. -> rows: key = member; is_more */
+    OP_LOG_RANGE,         /* R versions of the log `key` below version number `number` (0: from the
+                           *   newest), newest first; limit. -> rows as LOG_READ, version in
+                           *   mod_revision; is_more */
+    OP_DELETE_RANGE,      /* from key to `other`; limit (0: none). -> count: deleted. All types */
+    OP_COUNT,      /* R -> count: live records of the table in this shard (expired but not yet
+                    *   swept ones may be counted) */
+    OP_RANDOM_KEY, /* R random. -> rows: one; NOT_FOUND if the shard's part is empty */
 
     /* ---- several at once ---- */
-    OP_TXN,          /* compares, ops, else_ops: all in this shard. -> succeeded, results */
+    OP_TXN, /* compares, ops, else_ops: all in this shard. -> succeeded, results */
 
     /* ---- for shard and router only ---- */
-    OP_TABLE_OPEN,   /* table; number: its default_ttl_ms; value: catalogue facts the shard keeps */
-    OP_TABLE_CLOSE,  /* table: rows are reclaimed by OP_SWEEP */
-    OP_SWEEP,        /* limit: rows. Removes expired records, rows of what was dropped.
-                      *   -> count: removed; is_more */
+    OP_TABLE_OPEN,  /* table; number: its default_ttl_ms; value: catalogue facts the shard keeps */
+    OP_TABLE_CLOSE, /* table: rows are reclaimed by OP_SWEEP */
+    OP_SWEEP,       /* limit: rows. Removes expired records, rows of what was dropped.
+                     *   -> count: removed; is_more */
     OP_KIND_COUNT
 };
 
@@ -110,19 +113,19 @@ enum op_flag {
     OP_COUNT_ONLY = 1 << 5,
     OP_LOG_REPLACE = 1 << 6,
     OP_AFTER = 1 << 7,
-    OP_SET_EXPIRY = 1 << 8,  /* `expiry_ms` is meant (0: never), not the table's default */
-    OP_NO_TOUCH = 1 << 9,    /* does not count as use of the record */
+    OP_SET_EXPIRY = 1 << 8, /* `expiry_ms` is meant (0: never), not the table's default */
+    OP_NO_TOUCH = 1 << 9,   /* does not count as use of the record */
 };
 
 enum op_condition {
     IF_ANY = 0,
     IF_ABSENT,
     IF_PRESENT,
-    IF_REVISION,     /* mod revision is `revision`; 0: absent */
+    IF_REVISION, /* mod revision is `revision`; 0: absent */
     IF_NOT_REVISION,
-    EXPIRE_NX,       /* has no expiry */
-    EXPIRE_XX,       /* has one */
-    EXPIRE_GT,       /* the new one is later; none counts as infinite */
+    EXPIRE_NX, /* has no expiry */
+    EXPIRE_XX, /* has one */
+    EXPIRE_GT, /* the new one is later; none counts as infinite */
     EXPIRE_LT
 };
 
@@ -163,8 +166,8 @@ struct bit_field {
 };
 
 enum compare_target {
-    COMPARE_EXISTS,  /* number: 1 or 0 */
-    COMPARE_VALUE,   /* of a string; a missing key compares as absent: only != holds */
+    COMPARE_EXISTS,       /* number: 1 or 0 */
+    COMPARE_VALUE,        /* of a string; a missing key compares as absent: only != holds */
     COMPARE_MOD_REVISION, /* of a missing key: 0, as the next two */
     COMPARE_CREATE_REVISION,
     COMPARE_VERSION
@@ -188,11 +191,11 @@ struct compare {
 };
 
 struct op {
-    uint8_t kind;       /* enum op_kind */
-    uint8_t condition;  /* enum op_condition */
-    uint16_t flags;     /* enum op_flag */
-    uint32_t table;     /* id, greater than 0 */
-    struct slice key;   /* up to KEY_MAX */
+    uint8_t kind;      /* enum op_kind */
+    uint8_t condition; /* enum op_condition */
+    uint16_t flags;    /* enum op_flag */
+    uint32_t table;    /* id, greater than 0 */
+    struct slice key;  /* up to KEY_MAX */
     struct slice value;
     uint64_t expiry_ms; /* absolute; 0 without OP_SET_EXPIRY: the table's default */
     int64_t number;
@@ -234,12 +237,12 @@ struct row {
 /* What became of an op. Its bytes live as long as the call says (router/call.h). */
 struct result {
     enum err err;
-    uint8_t type;       /* of the record before (reads) or after (writes) */
-    bool was_found;     /* there was a live record before */
-    bool succeeded;     /* OP_TXN: the compares held */
+    uint8_t type;   /* of the record before (reads) or after (writes) */
+    bool was_found; /* there was a live record before */
+    bool succeeded; /* OP_TXN: the compares held */
     bool is_more;
-    bool is_integer;    /* the string is kept as an integer */
-    bool is_duplicate;  /* a retry: this is the first answer again */
+    bool is_integer;   /* the string is kept as an integer */
+    bool is_duplicate; /* a retry: this is the first answer again */
     struct slice value;
     int64_t number;
     uint64_t count;

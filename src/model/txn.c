@@ -1,0 +1,157 @@
+/* Several operations at once: compares, then one of two branches, under one revision.
+ *
+ * An operation of the branch that fails says so in its own result, and the others go on,
+ * as between MULTI and EXEC of Redis. */
+#include "model/state.h"
+
+/* A record as a comparison sees it; missing ones are zeros. */
+struct seen {
+    bool exists;
+    const struct record *record;
+};
+
+static bool relation_holds(enum compare_relation relation, int order)
+{
+    switch (relation) {
+    case COMPARE_EQUAL:
+        return order == 0;
+    case COMPARE_NOT_EQUAL:
+        return order != 0;
+    case COMPARE_LESS:
+        return order < 0;
+    case COMPARE_GREATER:
+        return order > 0;
+    }
+    return false;
+}
+
+static int order_of(uint64_t a, uint64_t b)
+{
+    return (a > b) - (a < b);
+}
+
+/* What is no string equals no value and is neither less nor greater. */
+static enum err value_holds(struct task *t, const struct compare *c, const struct seen *seen,
+                            bool *holds)
+{
+    struct slice text;
+    if (!seen->exists || record_type(seen->record->type) != TYPE_STRING) {
+        *holds = c->relation == COMPARE_NOT_EQUAL;
+        return ERR_OK;
+    }
+    const enum err err = string_text(t, seen->record, &text);
+    *holds = err == ERR_OK && relation_holds(c->relation, slice_compare(text, c->value));
+    return err;
+}
+
+static enum err seen_holds(struct task *t, const struct compare *c, const struct seen *seen,
+                           bool *holds)
+{
+    uint64_t number = 0;
+    switch (c->target) {
+    case COMPARE_VALUE:
+        return value_holds(t, c, seen, holds);
+    case COMPARE_EXISTS:
+        number = seen->exists ? 1 : 0;
+        break;
+    case COMPARE_MOD_REVISION:
+        number = seen->exists ? seen->record->mod_revision : 0;
+        break;
+    case COMPARE_CREATE_REVISION:
+        number = seen->exists ? seen->record->create_revision : 0;
+        break;
+    case COMPARE_VERSION:
+        number = seen->exists ? seen->record->version : 0;
+        break;
+    }
+    *holds = relation_holds(c->relation, order_of(number, c->number));
+    return ERR_OK;
+}
+
+static enum err key_holds(struct task *t, const struct compare *c, bool *holds)
+{
+    struct lookup l = {.engine = t->model->engine, .key = record_row(t, c->table, c->key)};
+    const enum err err = row_find(t, &l);
+    if (err != ERR_OK && err != ERR_NOT_FOUND) {
+        return err;
+    }
+    const bool is_open = table_find(t->model, c->table) != NULL;
+    const struct seen seen = {.exists = is_open && err == ERR_OK && !is_past(t, l.record.expiry_ms),
+                              .record = &l.record};
+    return seen_holds(t, c, &seen, holds);
+}
+
+/* It must hold for every record of the range; an empty range compares as one missing record. */
+static enum err range_holds(struct task *t, const struct compare *c, bool *holds)
+{
+    struct scan scan = {0};
+    struct record record;
+    struct seen seen = {false, NULL};
+    const struct slice from = record_row(t, c->table, c->key);
+    const struct slice to = record_row(t, c->table, c->range_end);
+    const bool is_empty = table_find(t->model, c->table) == NULL || slice_compare(from, to) >= 0;
+    enum err err = is_empty ? ERR_NOT_FOUND : rows_open(t, &scan, from, to, false);
+    *holds = true;
+    while (err == ERR_OK && *holds && (err = scan_next(&scan, &record)) == ERR_OK) {
+        if (!is_past(t, record.expiry_ms)) {
+            seen = (struct seen){true, &record};
+            err = seen_holds(t, c, &seen, holds);
+        }
+    }
+    if (!is_empty) {
+        scan_close(&scan);
+    }
+    if (err == ERR_NOT_FOUND) {
+        err = seen.exists ? ERR_OK : seen_holds(t, c, &seen, holds);
+    }
+    return err;
+}
+
+static enum err run_branch(struct task *t, const struct op *ops, uint32_t count)
+{
+    struct result *results = arena_zero(t->run->arena, count * sizeof(*results));
+    size_t budget_bytes = t->budget_bytes;
+    t->result->results = results;
+    t->result->result_count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        struct moment moment = *t->moment;
+        struct random random = {t->moment->random + i};
+        moment.random = random_next(&random); /* two draws of one txn differ */
+        struct lookup room;
+        struct task part = {.run = t->run,
+                            .model = t->model,
+                            .op = &ops[i],
+                            .moment = &moment,
+                            .result = &results[i],
+                            .lookup = &room,
+                            .budget_bytes = budget_bytes};
+        task_aim(&part);
+        const enum err err = task_run(&part);
+        if (is_engine_err(err)) {
+            return err;
+        }
+        results[i].err = err;
+        for (size_t r = 0; r < results[i].row_count; r++) {
+            const size_t bytes = sizeof(struct row) + results[i].rows[r].value.size;
+            budget_bytes -= bytes < budget_bytes ? bytes : budget_bytes;
+        }
+    }
+    return ERR_OK;
+}
+
+enum err op_txn(struct task *t)
+{
+    const struct op *op = t->op;
+    t->result->succeeded = true;
+    for (uint32_t i = 0; i < op->compare_count && t->result->succeeded; i++) {
+        const struct compare *c = &op->compares[i];
+        const enum err err = c->range_end.data == NULL ? key_holds(t, c, &t->result->succeeded)
+                                                       : range_holds(t, c, &t->result->succeeded);
+        if (err != ERR_OK) {
+            return err;
+        }
+    }
+    t->result->mod_revision = t->moment->revision;
+    return t->result->succeeded ? run_branch(t, op->ops, op->op_count)
+                                : run_branch(t, op->else_ops, op->else_op_count);
+}
