@@ -1,7 +1,7 @@
 /* bench_engine KEYS [KIND [PART]] - the memory engine: ns per operation, bytes per key, pauses.
  * KIND: string (16-byte key, 64-byte value), counter (16 and 8), set (5 rows of a set); row keys
- * have a prefix of one byte. PART: some, all (views, threads), single (one by one), load, shards
- * (the same keys spread over 16 engines). */
+ * have a prefix of one byte. PART: some, all (views, threads), single (one by one), load, points
+ * (get and overwrite in batches of 100, five times), shards (the same over 16 engines). */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -397,6 +397,14 @@ static void measure_coldest(struct bench *b, uint64_t count)
     (void)printf("evict one, put one: %.0f ns\n", (double)(clock_ns() - start) / (double)count);
 }
 
+static void measure_points(struct bench *b, uint64_t count)
+{
+    for (int round = 0; round < 5; round++) {
+        measure_gets(b, BATCH_MAX, count);
+        measure_puts(b, BATCH_MAX, count);
+    }
+}
+
 static void measure_all(struct bench *b, const char *part, uint64_t count)
 {
     static const size_t batches[] = {1, 16, 100};
@@ -405,9 +413,6 @@ static void measure_all(struct bench *b, const char *part, uint64_t count)
     }
     for (size_t i = 0; i < 3; i++) {
         measure_puts(b, batches[i], count / batches[i] * batches[i]);
-    }
-    if (b->engine_count > 1) {
-        return;
     }
     measure_scan(b, false);
     measure_scan(b, true);
@@ -449,8 +454,11 @@ int main(int argc, char **argv)
     (void)printf("empty: %.1f KiB an engine\n",
                  (double)(resident_bytes() - before) / 1024 / b->engine_count);
     load(b, strcmp(part, "single") == 0 ? 1 : BATCH_MAX);
-    if (strcmp(part, "load") != 0 && b->value_size > 0) {
-        measure_all(b, part, b->keys < 1000000 ? 2000000 : 3000000);
+    const uint64_t count = b->keys < 1000000 ? 2000000 : 3000000;
+    if (strcmp(part, "points") == 0 || b->engine_count > 1) {
+        measure_points(b, count);
+    } else if (strcmp(part, "load") != 0 && b->value_size > 0) {
+        measure_all(b, part, count);
     }
     settle(b);
     for (unsigned i = 0; i < b->engine_count; i++) {

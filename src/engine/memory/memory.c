@@ -260,7 +260,8 @@ static void memory_abort(struct engine *engine)
 
 static uint64_t memory_applied(const struct engine *e)
 {
-    return atomic_load_explicit(&memory_of(e)->published, memory_order_acquire);
+    const struct memory_engine *memory = (const struct memory_engine *)e;
+    return atomic_load_explicit(&memory->published, memory_order_acquire);
 }
 
 static struct engine_stats memory_stats(struct engine *engine)

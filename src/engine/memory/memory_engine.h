@@ -60,37 +60,38 @@ struct hand {
     unsigned slot;
 };
 
+/* What readers need lies apart from what the owner writes all the time. */
 struct memory_engine {
     struct engine head;
-    _Alignas(64) _Atomic uint64_t published;
-    struct tree tree;
+    _Atomic uint64_t published;
     struct epoch *epoch;
     struct slab *slab;
+    struct tree tree;
 
     /* Owner. */
-    bool is_writing;
     uint64_t writes;        /* since begin */
     uint64_t last_revision; /* of them */
     uint64_t rows;
     struct queue dead;    /* versions; number = death << 1 | was deleted */
     struct queue garbage; /* anything; number = size, 0: a version */
+    struct queue *pinned; /* VIEWS_MAX of them; NULL before the first */
     size_t pinned_count;
     struct sweep sweep;
     struct hand *hands; /* HANDS_MAX of them; NULL before the first call */
     unsigned next_hand; /* which is taken for a new prefix */
+    bool is_writing;
 
     /* For engine_stats() on any thread: as of the last batch or collection. */
-    _Alignas(64) _Atomic uint64_t stats_rows;
+    _Atomic uint64_t stats_rows;
     _Atomic uint64_t stats_waiting;
 
-    _Alignas(64) _Atomic uint32_t views_taken; /* slots not free */
-    _Atomic uint64_t views[VIEWS_MAX];         /* see enum view_state */
-    struct queue *pinned;                      /* owner; VIEWS_MAX of them, NULL before the first */
+    _Atomic uint64_t views_taken;                   /* slots not free */
+    _Alignas(64) _Atomic uint64_t views[VIEWS_MAX]; /* see enum view_state */
 };
 
-static inline struct memory_engine *memory_of(const struct engine *e)
+static inline struct memory_engine *memory_of(struct engine *e)
 {
-    return (struct memory_engine *)(uintptr_t)e;
+    return (struct memory_engine *)e;
 }
 
 /* Private numbers of struct reader. */

@@ -22,6 +22,7 @@ void memory_scan_open(struct scan *scan, const struct reader *r, struct slice fr
                       bool is_reverse)
 {
     struct scan_state *s = mem_alloc(sizeof(*s));
+    to.size = to.data == NULL ? 0 : to.size;
     s->revision = reader_revision(r);
     s->from = from;
     s->to = to;

@@ -1,4 +1,6 @@
-/* Regions of 2 MiB are cut into blocks of 64 KiB; a block serves one size class. A block whose
+/* Regions of 2 MiB are cut into blocks of 64 KiB; a block serves one size class. What is known
+ * about the blocks of a region lies together at its start, not in the blocks: at the start of
+ * each block it would always fall into the same few sets of the cache. A block whose
  * last object goes returns to its region, a region whose last block goes returns to the kernel,
  * but for one in reserve. When many blocks are free in regions that are in use (versions moved
  * from one class to the next, say), their pages go back too. Objects above SLAB_OBJECT_MAX come
@@ -24,6 +26,9 @@
 #define CLASS_COUNT     (FINE_MAX / 8 + (SLAB_OBJECT_MAX - FINE_MAX) / 64 + 1)
 #define COLLAPSE_NOW    25 /* MADV_COLLAPSE, from Linux 6.1; older kernels refuse it */
 
+#define HEADS_SIZE   (REGION_BLOCKS * sizeof(struct block))
+#define HEADS_PLACES 4 /* where they may lie, by the address of the region: for the same reason */
+
 _Static_assert(REGION_BLOCKS == 32, "free_mask has 32 bits");
 
 struct region {
@@ -33,7 +38,6 @@ struct region {
     struct region *previous;
 };
 
-/* Lies at the start of its block. */
 struct block {
     _Alignas(64) struct region *region;
     struct block *next; /* blocks of this class with room */
@@ -45,7 +49,7 @@ struct block {
     bool is_listed;
 };
 
-_Static_assert(sizeof(struct block) == 64, "objects start at a multiple of 64");
+_Static_assert(sizeof(struct block) == 64, "one cache line; objects start at a multiple of 64");
 
 struct slab {
     struct block *with_room[CLASS_COUNT];
@@ -64,6 +68,29 @@ static size_t class_of(size_t size)
 static size_t class_size(size_t class)
 {
     return class <= FINE_MAX / 8 ? class * 8 : FINE_MAX + (class - FINE_MAX / 8) * 64;
+}
+
+/* Of the region that begins at `base`. */
+static struct block *heads_of(uint8_t *base)
+{
+    const size_t place = (uintptr_t)base / REGION_SIZE % HEADS_PLACES;
+    return (struct block *)(void *)(base + place * HEADS_SIZE);
+}
+
+static struct block *block_of(void *object)
+{
+    const size_t offset = (uintptr_t)object % REGION_SIZE;
+    return heads_of((uint8_t *)object - offset) + offset / BLOCK_SIZE;
+}
+
+static size_t block_number(const struct block *b)
+{
+    return (size_t)(b - heads_of(b->region->base));
+}
+
+static uint8_t *block_memory(const struct block *b)
+{
+    return b->region->base + block_number(b) * BLOCK_SIZE;
 }
 
 static void count(struct slab *s, size_t more, size_t less)
@@ -173,9 +200,10 @@ static struct block *block_new(struct slab *s, size_t class)
     r->free_mask &= r->free_mask - 1;
     s->blocks_used++;
     s->blocks_free--;
-    struct block *b = (struct block *)(void *)(r->base + (size_t)number * BLOCK_SIZE);
-    *b = (struct block){
-        .region = r, .object_size = (uint32_t)class_size(class), .fresh = sizeof(struct block)};
+    struct block *b = heads_of(r->base) + number;
+    *b = (struct block){.region = r,
+                        .object_size = (uint32_t)class_size(class),
+                        .fresh = number == 0 ? HEADS_PLACES * HEADS_SIZE : 0};
     list_block(s, b);
     return b;
 }
@@ -184,8 +212,7 @@ static void block_free(struct slab *s, struct block *b)
 {
     struct region *r = b->region;
     unlist_block(s, b);
-    const size_t number = (size_t)((uint8_t *)b - r->base) / BLOCK_SIZE;
-    r->free_mask |= UINT32_C(1) << number;
+    r->free_mask |= UINT32_C(1) << block_number(b);
     s->blocks_used--;
     s->blocks_free++;
     /* A whole region stays in reserve, lest one block that comes and goes maps it each time. */
@@ -194,8 +221,8 @@ static void block_free(struct slab *s, struct block *b)
         region_free(s, r);
         return;
     }
-    if (s->blocks_free > s->blocks_used / 8 + REGION_BLOCKS) {
-        (void)madvise(b, BLOCK_SIZE, MADV_DONTNEED);
+    if (block_number(b) > 0 && s->blocks_free > s->blocks_used / 8 + REGION_BLOCKS) {
+        (void)madvise(block_memory(b), BLOCK_SIZE, MADV_DONTNEED);
     }
     s->has_space = r;
 }
@@ -216,7 +243,7 @@ void *slab_get(struct slab *s, size_t size)
     if (object != NULL) {
         b->free_list = *(void **)object;
     } else {
-        object = (uint8_t *)b + b->fresh;
+        object = block_memory(b) + b->fresh;
         b->fresh += b->object_size;
     }
     b->used++;
@@ -234,7 +261,7 @@ void slab_put(struct slab *s, void *object, size_t size)
         mem_free(object);
         return;
     }
-    struct block *b = (struct block *)((uintptr_t)object & ~(uintptr_t)(BLOCK_SIZE - 1));
+    struct block *b = block_of(object);
     CHECK(b->used > 0);
     CHECK(class_of(b->object_size) == class_of(size));
     *(void **)object = b->free_list;

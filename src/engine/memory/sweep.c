@@ -14,6 +14,7 @@ static bool is_below(struct slice key, const struct slice *end)
 /* Goes on where the last call with the same range stopped, else begins. */
 static void sweep_resume(struct sweep *s, struct slice from, struct slice to)
 {
+    to.size = to.data == NULL ? 0 : to.size;
     if (s->is_active && slice_equal(buf_slice(&s->from), from) && s->has_end == (to.data != NULL) &&
         slice_equal(buf_slice(&s->to), to)) {
         return;

@@ -18,7 +18,7 @@ typedef void (*tree_retire_fn)(void *arg, void *object, size_t size);
 
 /* Open: the engine embeds it. */
 struct tree {
-    _Alignas(64) _Atomic uintptr_t root; /* address of the top node | count of inner levels */
+    _Alignas(64) _Atomic(uint8_t *) root; /* the top node + the count of inner levels */
     struct slab *slab;
     tree_retire_fn retire; /* takes what readers may still see */
     void *arg;
@@ -99,5 +99,8 @@ void tree_insert(struct tree *t, const struct tree_place *place, struct version 
 
 /* Writer. Takes the version at `place` out; the caller disposes of it. */
 void tree_remove(struct tree *t, const struct tree_place *place, struct slice key);
+
+/* Bytes that are the same at the start of both. */
+size_t common_prefix(struct slice a, struct slice b);
 
 #endif

@@ -49,57 +49,23 @@ struct version *version_new(struct slab *s, const struct record *record, bool is
     }
     p = put_varint(p, record->key.size);
     p = put_varint(p, record->value.size);
-    p = put_bytes(p, record->key);
-    p = put_bytes(p, record->value);
-    if (record->expiry_ms != 0) {
-        p = put_bytes(p, slice_of(&record->expiry_ms, sizeof(record->expiry_ms)));
-    }
     if (is_changed) {
         p = put_varint(p, age);
         p = put_varint(p, record->version);
     }
+    if (record->expiry_ms != 0) {
+        p = put_bytes(p, slice_of(&record->expiry_ms, sizeof(record->expiry_ms)));
+    }
+    p = put_bytes(p, record->key);
+    p = put_bytes(p, record->value);
     CHECK(p == (uint8_t *)v + size);
     return v;
-}
-
-/* Returns the end of the version. */
-static const uint8_t *decode(const struct version *v, struct record *record)
-{
-    const uint8_t *p = (const uint8_t *)v;
-    p += (v->stamp & VERSION_LINKED) != 0 ? sizeof(struct version_linked) : sizeof(struct version);
-    uint64_t key_size;
-    uint64_t value_size;
-    p = version_varint(p, &key_size);
-    p = version_varint(p, &value_size);
-    record->key = slice_of(p, key_size);
-    record->value = slice_of(p + key_size, value_size);
-    p += key_size + value_size;
-    record->mod_revision = version_revision(v);
-    record->create_revision = record->mod_revision;
-    record->version = 1;
-    record->expiry_ms = 0;
-    record->type = (uint8_t)(v->stamp & ENGINE_TYPE_MAX);
-    if ((v->stamp & VERSION_EXPIRES) != 0) {
-        memcpy(&record->expiry_ms, p, sizeof(record->expiry_ms));
-        p += sizeof(record->expiry_ms);
-    }
-    if ((v->stamp & VERSION_CHANGED) != 0) {
-        uint64_t age;
-        p = version_varint(p, &age);
-        p = version_varint(p, &record->version);
-        record->create_revision -= age;
-    }
-    return p;
-}
-
-void version_decode(const struct version *v, struct record *record)
-{
-    (void)decode(v, record);
 }
 
 void version_free(struct slab *s, struct version *v)
 {
     struct record record;
-    const uint8_t *end = decode(v, &record);
+    version_decode(v, &record);
+    const uint8_t *end = record.value.data + record.value.size;
     slab_put(s, v, (size_t)(end - (const uint8_t *)v));
 }

@@ -1,6 +1,6 @@
 /* version.h - one version of one row as it lies in memory, immutable once published.
  *
- *   | stamp 8 | previous 8 ? | key size | value size | key | value | expiry 8 ? | age, version ? |
+ *   | stamp 8 | previous 8 ? | key size | value size | age, version ? | expiry 8 ? | key | value |
  *
  * stamp = mod revision << 8 | flags << 4 | type. Sizes, age (mod - create revision) and version
  * are varints. Parts marked ? are there only when their flag is: a row written once, without
@@ -36,9 +36,6 @@ struct version *version_new(struct slab *s, const struct record *record, bool is
 
 void version_free(struct slab *s, struct version *v);
 
-/* The slices of `record` point into `v`. */
-void version_decode(const struct version *v, struct record *record);
-
 static inline uint64_t version_revision(const struct version *v)
 {
     return v->stamp >> 8;
@@ -66,6 +63,7 @@ static inline struct version *version_visible(struct version *v, uint64_t revisi
     return v == NULL || version_is_deleted(v) ? NULL : v;
 }
 
+/* Returns what is behind the number. */
 static inline const uint8_t *version_varint(const uint8_t *p, uint64_t *value)
 {
     uint64_t v = *p & 0x7f;
@@ -76,15 +74,36 @@ static inline const uint8_t *version_varint(const uint8_t *p, uint64_t *value)
     return p;
 }
 
-static inline struct slice version_key(const struct version *v)
+/* The slices of `record` point into `v`. */
+static inline void version_decode(const struct version *v, struct record *record)
 {
     const uint8_t *p = (const uint8_t *)v;
+    uint64_t age = 0;
     p += (v->stamp & VERSION_LINKED) != 0 ? sizeof(struct version_linked) : sizeof(struct version);
-    uint64_t key_size;
-    uint64_t value_size;
-    p = version_varint(p, &key_size);
-    p = version_varint(p, &value_size);
-    return (struct slice){p, key_size};
+    p = version_varint(p, &record->key.size);
+    p = version_varint(p, &record->value.size);
+    record->version = 1;
+    if ((v->stamp & VERSION_CHANGED) != 0) {
+        p = version_varint(p, &age);
+        p = version_varint(p, &record->version);
+    }
+    record->expiry_ms = 0;
+    if ((v->stamp & VERSION_EXPIRES) != 0) {
+        memcpy(&record->expiry_ms, p, sizeof(record->expiry_ms));
+        p += sizeof(record->expiry_ms);
+    }
+    record->key.data = p;
+    record->value.data = p + record->key.size;
+    record->mod_revision = version_revision(v);
+    record->create_revision = record->mod_revision - age;
+    record->type = (uint8_t)(v->stamp & ENGINE_TYPE_MAX);
+}
+
+static inline struct slice version_key(const struct version *v)
+{
+    struct record record;
+    version_decode(v, &record);
+    return record.key;
 }
 
 #endif
