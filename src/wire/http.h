@@ -38,7 +38,7 @@ struct http_request {
     struct slice host;  /* authority without user information */
     const struct http_header *headers;
     size_t header_count;
-    struct slice body;  /* whole, when the route wanted it so (HTTP_BODY_WHOLE) */
+    struct slice body; /* whole, when the route wanted it so (HTTP_BODY_WHOLE) */
     bool has_body;
 };
 
@@ -46,9 +46,9 @@ struct http_exchange;
 
 /* What a route does with a request. The pointer to it is what a router of paths returns. */
 struct http_route {
-    const char *name; /* of the operation, for metrics: "kv_get" */
-    size_t body_max;  /* bytes; larger: 413. 0 with is_streaming false: a body is read and dropped
-                       * up to 64 KiB */
+    const char *name;  /* of the operation, for metrics: "kv_get" */
+    size_t body_max;   /* bytes; larger: 413. 0 with is_streaming false: a body is read and dropped
+                        * up to 64 KiB */
     bool is_streaming; /* on_body is called as bytes come, else `body` is whole at `handle` */
     /* Begins to answer. Streaming: when the head has arrived; else with the whole request. */
     void (*handle)(struct http_exchange *x, void *arg);

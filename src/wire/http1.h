@@ -13,17 +13,17 @@
 
 enum http1_status {
     HTTP1_MORE,
-    HTTP1_HEAD,   /* the head is complete */
-    HTTP1_BROKEN  /* answer `status` and close */
+    HTTP1_HEAD,  /* the head is complete */
+    HTTP1_BROKEN /* answer `status` and close */
 };
 
 struct http1_head {
     struct http_request request; /* slices point into the bytes given */
     struct http_header headers[HTTP_HEADERS_MAX];
-    size_t consumed;         /* bytes of the head */
-    unsigned status;         /* HTTP1_BROKEN: 400, 414, 431, 501, 505 */
-    const char *why;         /* one sentence for HTTP1_BROKEN */
-    unsigned minor;          /* HTTP/1.`minor` */
+    size_t consumed; /* bytes of the head */
+    unsigned status; /* HTTP1_BROKEN: 400, 414, 431, 501, 505 */
+    const char *why; /* one sentence for HTTP1_BROKEN */
+    unsigned minor;  /* HTTP/1.`minor` */
     bool is_keep_alive;
     bool is_chunked;
     bool wants_continue;     /* Expect: 100-continue */
@@ -54,13 +54,20 @@ enum http1_chunk_status {
 enum http1_chunk_status http1_chunks_read(struct http1_chunks *c, uint8_t *data, size_t size,
                                           size_t *consumed, size_t *decoded);
 
-/* Writes a head: status line, `headers`, Content-Length (unless `length` is HTTP1_CHUNKED: then
- * Transfer-Encoding), Date from `date` (29 bytes, IMF-fixdate; empty: none), and Connection: close if
- * asked (HTTP/1.0 keep-alive is answered with close). Header values with CR or LF are a CHECK. */
 #define HTTP1_CHUNKED UINT64_MAX
 #define HTTP1_NO_BODY (UINT64_MAX - 1) /* 204, 304: no Content-Length at all */
-void http1_write_head(struct buf *out, unsigned status, const struct http_header *headers,
-                      size_t header_count, uint64_t length, struct slice date, bool is_closing);
+
+struct http1_answer {
+    unsigned status;
+    const struct http_header *headers; /* values with CR or LF are a CHECK */
+    size_t header_count;
+    uint64_t length;   /* Content-Length; HTTP1_CHUNKED: Transfer-Encoding instead */
+    struct slice date; /* 29 bytes, IMF-fixdate; empty: none */
+    bool is_closing;   /* Connection: close. HTTP/1.0 keep-alive is answered with close */
+};
+
+/* Writes a head: the status line and fields up to the empty line. */
+void http1_write_head(struct buf *out, const struct http1_answer *a);
 
 /* One chunk; nothing for no bytes. */
 void http1_write_chunk(struct buf *out, struct slice bytes);

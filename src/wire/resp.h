@@ -23,20 +23,25 @@ enum resp_status {
 
 /* Open: embedded in the connection. Zeroed, with `bulk_max` set, is ready. */
 struct resp_parser {
-    size_t bulk_max;          /* set by the owner: bytes of one argument */
+    size_t bulk_max; /* set by the owner: bytes of one argument */
     size_t arg_count;
     size_t consumed;
-    struct slice *args;       /* valid after RESP_COMMAND, until the next call; points into data */
+    struct slice *args; /* valid after RESP_COMMAND, until the next call; points into data */
+    bool is_copied;     /* after RESP_COMMAND: an inline command, whose arguments lie in
+                         * `scratch` and not in data: gone at the next call */
     const char *error;
-    size_t wanted;            /* after RESP_MORE: bytes the command will have at least */
+    size_t wanted; /* after RESP_MORE: bytes the command will have at least */
 
     /* Private to wire/. */
-    struct resp_place *places; /* owned */
-    size_t capacity;
-    size_t at;
-    int64_t args_left;
-    int64_t bulk_left;
-    struct buf scratch;       /* of inline commands with quotes */
+    size_t capacity;    /* of `args`, owned */
+    size_t *places;     /* owned: where the arguments that earlier calls found begin */
+    size_t placed;      /* how many those are */
+    size_t filled;      /* arguments found so far */
+    size_t at;          /* everything before is parsed */
+    size_t scanned;     /* no end of line between `at` and here */
+    int64_t args_left;  /* 0: a command begins */
+    int64_t bulk;       /* bytes of the argument that begins at `at`; -1: its length line does */
+    struct buf scratch; /* of inline commands, and of an error */
 };
 
 /* `data` begins with the first byte of the command that is being read. */
@@ -49,20 +54,20 @@ bool resp_is(struct slice name, const char *lower);
 
 /* ---- Replies. `version` is 2 or 3: what RESP2 lacks is written in the form Redis gives it ---- */
 
-void resp_simple(struct buf *out, const char *text);      /* +OK */
-void resp_error(struct buf *out, const char *text);       /* -`text`; CR and LF become spaces */
+void resp_simple(struct buf *out, const char *text); /* +OK */
+void resp_error(struct buf *out, const char *text);  /* -`text`; CR and LF become spaces */
 void resp_integer(struct buf *out, int64_t number);
 void resp_bulk(struct buf *out, struct slice bytes);
 void resp_bulk_text(struct buf *out, const char *text);
-void resp_bulk_integer(struct buf *out, int64_t number);  /* the digits as a bulk string */
-void resp_null(struct buf *out, int version);             /* $-1, or _ */
-void resp_null_array(struct buf *out, int version);       /* *-1, or _ */
+void resp_bulk_integer(struct buf *out, int64_t number); /* the digits as a bulk string */
+void resp_null(struct buf *out, int version);            /* $-1, or _ */
+void resp_null_array(struct buf *out, int version);      /* *-1, or _ */
 void resp_array(struct buf *out, size_t count);
-void resp_map(struct buf *out, int version, size_t pairs); /* *2n, or %n */
-void resp_set(struct buf *out, int version, size_t count); /* *n, or ~n */
-void resp_bool(struct buf *out, int version, bool value);  /* :1, or #t */
-void resp_double(struct buf *out, int version, double value); /* bulk, or `,` */
+void resp_map(struct buf *out, int version, size_t pairs);           /* *2n, or %n */
+void resp_set(struct buf *out, int version, size_t count);           /* *n, or ~n */
+void resp_bool(struct buf *out, int version, bool value);            /* :1, or #t */
+void resp_double(struct buf *out, int version, double value);        /* bulk, or `,` */
 void resp_verbatim(struct buf *out, int version, struct slice text); /* bulk, or =txt: */
-void resp_push(struct buf *out, int version, size_t count); /* *n, or >n */
+void resp_push(struct buf *out, int version, size_t count);          /* *n, or >n */
 
 #endif
