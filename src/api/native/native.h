@@ -1,0 +1,112 @@
+/* native.h - private to native/: what the handlers of /api/v1 share. */
+#ifndef API_NATIVE_NATIVE_H
+#define API_NATIVE_NATIVE_H
+
+#include "api/http_call.h"
+#include "api/http_err.h"
+#include "wire/json.h"
+
+#define NATIVE_PREFIX    "/api/v1/"
+#define NATIVE_JSON_MAX  ((size_t)64 << 20) /* bytes of a JSON request that is not streamed */
+#define NATIVE_SMALL_MAX ((size_t)64 << 10) /* bytes of one that is small by nature */
+#define SEGMENTS_MAX     8                  /* of a path behind the prefix */
+
+/* One path. `pattern` ends with NULL; "*" stands for any segment. */
+struct native_resource {
+    const char *pattern[SEGMENTS_MAX];
+    const struct http_route *get, *head, *put, *post, *remove;
+};
+
+/* The resources of one file, `count` of them. Constant. */
+const struct native_resource *native_keys(size_t *count);
+const struct native_resource *native_ranges(size_t *count);
+const struct native_resource *native_sets(size_t *count);
+const struct native_resource *native_logs(size_t *count);
+const struct native_resource *native_txns(size_t *count);
+const struct native_resource *native_batches(size_t *count);
+const struct native_resource *native_tables(size_t *count);
+const struct native_resource *native_node(size_t *count);
+
+/* ---- Answers ---- */
+
+/* Answers with application/problem+json and counts the error. `detail` NULL or "": what
+ * http_err_text() says. */
+void native_fail(struct http_exchange *x, enum err e, const char *detail);
+
+/* The same with a status and a header of its own, where HTTP is finer than the list of errors. */
+void native_refuse(struct http_exchange *x, unsigned status, enum err e, const char *detail,
+                   struct http_header header);
+
+/* A problem as an object, for errors inside of other answers. */
+void native_problem_to(struct buf *out, unsigned status, enum err e, const char *detail);
+
+/* Answers with JSON and frees `body`. */
+void native_respond(struct http_exchange *x, unsigned status, struct buf *body);
+
+/* Fills the call's op from the request. */
+typedef enum err (*native_prepare_fn)(struct http_call *c, struct err_why *why);
+
+/* Prepares the call and starts it, or answers what is wrong with it. */
+void native_start(struct http_call *c, native_prepare_fn prepare);
+
+/* ---- Paths and headers ---- */
+
+/* The decoded segment number `index` behind the prefix: tables/0... Errors: ERR_INVALID (a broken
+ * escape, or empty). */
+MUST_CHECK enum err native_segment(struct http_exchange *x, size_t index, struct slice *out,
+                                   struct err_why *why);
+
+/* Table (segment 1) and key (segment 3) of the path for this call. Errors: ERR_INVALID,
+ * ERR_NOT_FOUND, ERR_STARTING. */
+MUST_CHECK enum err native_place(struct http_call *c, struct err_why *why);
+
+/* The table of the path. Errors: as native_place(). */
+MUST_CHECK enum err native_table(struct http_exchange *x, const struct table **out,
+                                 struct err_why *why);
+
+/* The header Idempotency-Key; empty when there is none. Errors: ERR_INVALID. */
+MUST_CHECK enum err native_idempotency(const struct http_exchange *x, struct slice *id,
+                                       struct err_why *why);
+
+/* ---- Query parameters ---- */
+
+struct parameter {
+    const char *name;
+    bool is_given;
+    struct slice text; /* decoded */
+};
+
+/* Fills `list`. Errors: ERR_INVALID (a name that is not in it, given twice, a broken escape). */
+MUST_CHECK enum err parameters_read(struct http_exchange *x, struct parameter *list, size_t count,
+                                    struct err_why *why);
+
+/* For routes without parameters. */
+MUST_CHECK enum err parameters_none(struct http_exchange *x, struct err_why *why);
+
+/* Not given: `*out` stays as it is. Errors: ERR_INVALID. */
+MUST_CHECK enum err parameter_bool(const struct parameter *p, bool *out, struct err_why *why);
+MUST_CHECK enum err parameter_i64(const struct parameter *p, int64_t *out, struct err_why *why);
+MUST_CHECK enum err parameter_u64(const struct parameter *p, uint64_t *out, struct err_why *why);
+
+/* "5s", "250ms" or plain milliseconds; 0: never. Errors: ERR_INVALID. */
+MUST_CHECK enum err ttl_read(struct slice text, uint64_t *ttl_ms, struct err_why *why);
+
+/* Sets the expiry of `op` for a ttl from now on. */
+void ttl_apply(struct op *op, uint64_t now_ms, uint64_t ttl_ms);
+
+/* ---- Bytes in JSON ---- */
+
+/* Text where it is UTF-8, else {"base64":"..."}. */
+void bytes_to(struct buf *out, struct slice bytes);
+
+/* The other way; the bytes lie in the arena. Errors: ERR_INVALID. */
+MUST_CHECK enum err bytes_read(const json_t *value, const char *name, struct arena *arena,
+                               struct slice *out, struct err_why *why);
+
+/* "name":"123" */
+void revision_to(struct buf *out, const char *name, uint64_t revision);
+
+/* Milliseconds since 1970 as RFC 3339 in UTC, with its quotes. */
+void time_to(struct buf *out, uint64_t wall_ms);
+
+#endif

@@ -1,0 +1,126 @@
+/* Query parameters, strictly: what is not understood is refused, so that no client believes in a
+ * parameter that did nothing. */
+#include "api/native/native.h"
+
+#define TTL_MAX_MS (UINT64_C(100) * 366 * 24 * 3600 * 1000) /* a century */
+
+/* Cuts `rest` behind the first `byte`. */
+static struct slice cut(struct slice *rest, uint8_t byte)
+{
+    const struct slice all = *rest;
+    const uint8_t *end = all.size == 0 ? NULL : memchr(all.data, byte, all.size);
+    if (end == NULL) {
+        *rest = (struct slice){0};
+        return all;
+    }
+    const size_t size = (size_t)(end - all.data);
+    *rest = slice_skip(all, size + 1);
+    return slice_of(all.data, size);
+}
+
+static struct parameter *find(struct parameter *list, size_t count, struct slice name)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (slice_equal(name, slice_of_text(list[i].name))) {
+            return &list[i];
+        }
+    }
+    return NULL;
+}
+
+enum err parameters_read(struct http_exchange *x, struct parameter *list, size_t count,
+                         struct err_why *why)
+{
+    struct slice rest = x->request.query;
+    while (rest.size > 0) {
+        struct slice encoded = cut(&rest, '&');
+        struct slice name;
+        struct slice text;
+        if (encoded.size == 0) {
+            continue;
+        }
+        const struct slice encoded_name = cut(&encoded, '=');
+        if (!http_decode(x->arena, encoded_name, true, &name) ||
+            !http_decode(x->arena, encoded, true, &text)) {
+            return err_set(why, ERR_INVALID, "the query holds a broken escape");
+        }
+        struct parameter *p = find(list, count, name);
+        if (p == NULL) {
+            return err_set(why, ERR_INVALID, "an unknown query parameter");
+        }
+        if (p->is_given) {
+            return err_set(why, ERR_INVALID, "query parameter %s is given twice", p->name);
+        }
+        p->is_given = true;
+        p->text = text;
+    }
+    return ERR_OK;
+}
+
+enum err parameters_none(struct http_exchange *x, struct err_why *why)
+{
+    return parameters_read(x, NULL, 0, why);
+}
+
+enum err parameter_bool(const struct parameter *p, bool *out, struct err_why *why)
+{
+    if (!p->is_given) {
+        return ERR_OK;
+    }
+    const bool is_true = slice_equal(p->text, SLICE("true"));
+    if (!is_true && !slice_equal(p->text, SLICE("false"))) {
+        return err_set(why, ERR_INVALID, "%s is true or false", p->name);
+    }
+    *out = is_true;
+    return ERR_OK;
+}
+
+enum err parameter_i64(const struct parameter *p, int64_t *out, struct err_why *why)
+{
+    if (p->is_given && !parse_int64(p->text, out)) {
+        return err_set(why, ERR_INVALID, "%s is an integer of 64 bits", p->name);
+    }
+    return ERR_OK;
+}
+
+enum err parameter_u64(const struct parameter *p, uint64_t *out, struct err_why *why)
+{
+    int64_t number = 0;
+    if (!p->is_given) {
+        return ERR_OK;
+    }
+    if (!parse_int64(p->text, &number) || number < 0) {
+        return err_set(why, ERR_INVALID, "%s is an integer of 0 or more", p->name);
+    }
+    *out = (uint64_t)number;
+    return ERR_OK;
+}
+
+enum err ttl_read(struct slice text, uint64_t *ttl_ms, struct err_why *why)
+{
+    uint64_t sum = 0;
+    size_t digits = 0;
+    while (digits < text.size && text.data[digits] >= '0' && text.data[digits] <= '9') {
+        if (sum <= TTL_MAX_MS) { /* beyond that, only that it is too large counts */
+            sum = sum * 10 + text.data[digits] - '0';
+        }
+        digits++;
+    }
+    const struct slice unit = slice_skip(text, digits);
+    const bool is_seconds = unit.data != NULL && slice_equal(unit, SLICE("s"));
+    const bool is_ms = unit.data == NULL || unit.size == 0 || slice_equal(unit, SLICE("ms"));
+    if (digits == 0 || (!is_seconds && !is_ms)) {
+        return err_set(why, ERR_INVALID, "a ttl looks like 5s, 250ms or 250 (milliseconds)");
+    }
+    if (sum > TTL_MAX_MS / (is_seconds ? 1000 : 1)) {
+        return err_set(why, ERR_INVALID, "a ttl is a century at most");
+    }
+    *ttl_ms = is_seconds ? sum * 1000 : sum;
+    return ERR_OK;
+}
+
+void ttl_apply(struct op *op, uint64_t now_ms, uint64_t ttl_ms)
+{
+    op->flags |= OP_SET_EXPIRY;
+    op->expiry_ms = ttl_ms == 0 ? 0 : now_ms + ttl_ms;
+}

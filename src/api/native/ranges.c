@@ -1,0 +1,137 @@
+/* tables/{table}/keys: lists keys and values in order, counts them, deletes them. */
+#include "api/native/clearing.h"
+#include "api/native/listing.h"
+#include "api/native/rows.h"
+#include "api/native/span.h"
+
+enum {
+    PARAMETER_PREFIX,
+    PARAMETER_FROM,
+    PARAMETER_TO,
+    PARAMETER_LIMIT,
+    PARAMETER_REVERSE,
+    PARAMETER_KEYS_ONLY,
+    PARAMETER_COUNT_ONLY,
+    PARAMETER_CURSOR,
+    PARAMETER_COUNT
+};
+
+/* ---- GET ---- */
+
+static void row_to(struct listing *l, struct buf *out, const struct row *row)
+{
+    record_to(out, row, router_now_ms(http_context(l->x)->router));
+}
+
+static void key_to(struct listing *l, struct buf *out, const struct row *row)
+{
+    (void)l;
+    record_key_to(out, row);
+}
+
+/* Goes on behind the key of the cursor, in the direction of the list. */
+static enum err apply_cursor(struct listing *l, const struct parameter *cursor, struct err_why *why)
+{
+    struct slice after;
+    if (!cursor->is_given) {
+        return ERR_OK;
+    }
+    const enum err e = cursor_read(cursor->text, l->x->arena, &after, why);
+    if (e != ERR_OK) {
+        return e;
+    }
+    struct source_config *c = &l->config;
+    if (c->is_reverse) {
+        c->to = c->to.data == NULL || slice_compare(after, c->to) < 0 ? after : c->to;
+    } else if (slice_compare(after, c->from) >= 0) {
+        c->from = after;
+        c->is_after = true;
+    }
+    return ERR_OK;
+}
+
+static enum err read_list(struct listing *l, struct err_why *why)
+{
+    struct parameter list[PARAMETER_COUNT] = {
+        [PARAMETER_PREFIX] = {.name = "prefix"},
+        [PARAMETER_FROM] = {.name = "from"},
+        [PARAMETER_TO] = {.name = "to"},
+        [PARAMETER_LIMIT] = {.name = "limit"},
+        [PARAMETER_REVERSE] = {.name = "reverse"},
+        [PARAMETER_KEYS_ONLY] = {.name = "keys_only"},
+        [PARAMETER_COUNT_ONLY] = {.name = "count_only"},
+        [PARAMETER_CURSOR] = {.name = "cursor"},
+    };
+    struct source_config *c = &l->config;
+    struct span span = {0};
+    enum err e = parameters_read(l->x, list, PARAMETER_COUNT, why);
+    e = e == ERR_OK ? parameter_u64(&list[PARAMETER_LIMIT], &l->limit, why) : e;
+    e = e == ERR_OK ? parameter_bool(&list[PARAMETER_REVERSE], &c->is_reverse, why) : e;
+    e = e == ERR_OK ? parameter_bool(&list[PARAMETER_KEYS_ONLY], &c->keys_only, why) : e;
+    e = e == ERR_OK ? parameter_bool(&list[PARAMETER_COUNT_ONLY], &l->is_count, why) : e;
+    e = e == ERR_OK ? span_read(l->x->arena, &list[PARAMETER_PREFIX], &list[PARAMETER_FROM],
+                                &list[PARAMETER_TO], &span, why)
+                    : e;
+    c->from = span.from;
+    c->to = span.to;
+    return e == ERR_OK ? apply_cursor(l, &list[PARAMETER_CURSOR], why) : e;
+}
+
+static void list_keys(struct http_exchange *x, void *arg)
+{
+    (void)arg;
+    struct listing *l = arena_zero(x->arena, sizeof(*l));
+    const struct table *t = NULL;
+    struct err_why why = {0};
+    l->x = x;
+    enum err e = read_list(l, &why);
+    e = e == ERR_OK ? native_table(x, &t, &why) : e;
+    if (e != ERR_OK) {
+        native_fail(x, e, why.text);
+        return;
+    }
+    l->config.kind = SOURCE_RANGE;
+    l->config.table = t->id;
+    l->row = l->config.keys_only ? key_to : row_to;
+    l->config.keys_only = l->config.keys_only || l->is_count;
+    l->head = l->is_count ? "{\"count\":" : "{\"rows\":[";
+    l->has_cursor = true;
+    listing_start(l);
+}
+
+/* ---- DELETE ---- */
+
+static void delete_keys(struct http_exchange *x, void *arg)
+{
+    (void)arg;
+    struct parameter list[] = {{.name = "prefix"}, {.name = "from"}, {.name = "to"}};
+    const struct table *t = NULL;
+    struct span span = {0};
+    struct err_why why = {0};
+    enum err e = parameters_read(x, list, 3, &why);
+    if (e == ERR_OK && !list[0].is_given && !list[1].is_given && !list[2].is_given) {
+        e = err_set(&why, ERR_INVALID, "name the keys by prefix, or by from or to");
+    }
+    e = e == ERR_OK ? span_read(x->arena, &list[0], &list[1], &list[2], &span, &why) : e;
+    e = e == ERR_OK ? native_table(x, &t, &why) : e;
+    if (e != ERR_OK) {
+        native_fail(x, e, why.text);
+        return;
+    }
+    clearing_start(x, t->id, &span);
+}
+
+const struct native_resource *native_ranges(size_t *count)
+{
+    static const struct http_route list_route = {.name = "keys_list",
+                                                 .handle = list_keys,
+                                                 .on_writable = http_task_on_writable,
+                                                 .on_abort = http_task_on_abort};
+    static const struct http_route delete_route = {
+        .name = "keys_delete", .handle = delete_keys, .on_abort = http_task_on_abort};
+    static const struct native_resource resources[] = {
+        {.pattern = {"tables", "*", "keys"}, .get = &list_route, .remove = &delete_route},
+    };
+    *count = sizeof(resources) / sizeof(resources[0]);
+    return resources;
+}

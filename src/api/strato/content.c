@@ -1,0 +1,46 @@
+#include "api/strato/content.h"
+
+#include "api/strato/go_json.h"
+
+/* The media type alone, as gin cuts it: before a space or semicolon. */
+static struct slice media_type(const struct http_request *request)
+{
+    const struct slice all = http_header(request, "content-type");
+    size_t size = 0;
+    while (size < all.size && all.data[size] != ' ' && all.data[size] != ';') {
+        size++;
+    }
+    return slice_of(all.data, size);
+}
+
+/* A field of the body comes before one of the query. */
+static struct slice form_content(struct http_exchange *x, struct slice type)
+{
+    struct slice content = {0};
+    const struct http_request form = {.query = x->request.body};
+    const bool is_form = slice_equal(type, SLICE("application/x-www-form-urlencoded"));
+    if (!is_form || !http_query(&form, x->arena, "Content", &content)) {
+        (void)http_query(&x->request, x->arena, "Content", &content);
+    }
+    return content;
+}
+
+enum err content_read(struct http_exchange *x, struct slice *content, struct err_why *why)
+{
+    const struct slice type = media_type(&x->request);
+    enum err e = ERR_OK;
+    *content = (struct slice){0};
+    if (slice_equal(type, SLICE("application/json"))) {
+        e = go_json_content(x->request.body, x->arena, content, why);
+    } else {
+        *content = form_content(x, type);
+    }
+    if (content->size > 0) {
+        return ERR_OK;
+    }
+    if ((e == ERR_OK || x->request.body.size == 0) &&
+        http_query(&x->request, x->arena, "value", content) && content->size > 0) {
+        return ERR_OK;
+    }
+    return e != ERR_OK ? e : err_set(why, ERR_INVALID, "content cannot be empty");
+}
