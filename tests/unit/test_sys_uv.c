@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/random.h"
 #include "harness.h"
 #include "sys/file.h"
 #include "sys/loop.h"
@@ -111,32 +112,49 @@ static void test_turns(void)
     EXPECT(t.loop == NULL);
 }
 
+enum {
+    TIMERS = 1000
+};
+
+struct rung {
+    struct loop_timer timer;
+    uint64_t due_ms;
+    uint64_t *last_due_ms;
+    int *count;
+};
+
+static void on_rung(void *arg)
+{
+    struct rung *r = arg;
+    EXPECT(*r->last_due_ms <= r->due_ms);
+    *r->last_due_ms = r->due_ms;
+    ++*r->count;
+}
+
 static void test_many_timers_in_order(void)
 {
-    enum {
-        COUNT = 1000
-    };
     struct loop *l = open_loop();
-    struct trace last = {0};
-    struct loop_timer *timers = mem_zero(COUNT, sizeof(*timers));
-    uint64_t seed = random_u64();
-    for (int i = 0; i < COUNT; i++) {
-        seed = seed * 6364136223846793005 + 1442695040888963407;
-        loop_timer_start(l, &timers[i], (seed >> 33) % 20, on_task, &last);
-        last.text[0] = '\0';
+    struct rung *rungs = mem_zero(TIMERS, sizeof(*rungs));
+    const char *seed = getenv("HOLDFAST_SEED");
+    struct random random = {seed == NULL ? random_u64() : strtoull(seed, NULL, 10)};
+    uint64_t last_due_ms = 0;
+    int count = 0;
+    (void)printf("HOLDFAST_SEED=%" PRIu64 "\n", random.state);
+    for (int i = 0; i < TIMERS; i++) {
+        rungs[i].due_ms = random_below(&random, 20);
+        rungs[i].last_due_ms = &last_due_ms;
+        rungs[i].count = &count;
+        loop_timer_start(l, &rungs[i].timer, rungs[i].due_ms, on_rung, &rungs[i]);
     }
-    for (int i = 0; i < COUNT; i += 2) {
-        loop_timer_stop(&timers[i]);
-        loop_timer_stop(&timers[i]);
-    }
-    for (int i = 1; i < COUNT; i += 2) {
-        timers[i].call = (loop_fn)on_hook; /* counts */
+    for (int i = 0; i < TIMERS; i += 2) {
+        loop_timer_stop(&rungs[i].timer);
+        loop_timer_stop(&rungs[i].timer);
     }
     struct loop_timer end = {0};
     loop_timer_start(l, &end, 25, stop_loop, l);
     loop_run(l);
-    EXPECT_EQ(COUNT / 2, last.hooks);
-    mem_free(timers);
+    EXPECT_EQ(TIMERS / 2, count);
+    mem_free(rungs);
     loop_close(&l);
 }
 
@@ -419,9 +437,9 @@ static int connect_to(const struct side *s)
     struct sockaddr_in in = {.sin_family = AF_INET};
     const bool is_unix = strncmp(address, "unix:", 5) == 0;
     if (is_unix) {
-        strcpy(un.sun_path, address + 5);
+        (void)snprintf(un.sun_path, sizeof(un.sun_path), "%s", address + 5);
     } else {
-        in.sin_port = htons((uint16_t)atoi(strrchr(address, ':') + 1));
+        in.sin_port = htons((uint16_t)strtoul(strrchr(address, ':') + 1, NULL, 10));
         in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     }
     const int fd = socket(is_unix ? AF_UNIX : AF_INET, SOCK_STREAM, 0);
@@ -431,32 +449,38 @@ static int connect_to(const struct side *s)
     return fd;
 }
 
+#define CLIENT_BLOCK 4096
+
 struct client {
     int fd;
     size_t size;
     size_t back;
 };
 
+static void expect_block(struct client *c, const uint8_t *block, size_t size)
+{
+    size_t wrong = 0;
+    for (size_t i = 0; i < size; i++, c->back++) {
+        wrong += block[i] != (uint8_t)(c->back / CLIENT_BLOCK);
+    }
+    EXPECT_EQ(0, wrong);
+}
+
 /* Sends everything before it reads anything: the server has to keep what does not fit. */
 static void run_client(void *arg)
 {
     struct client *c = arg;
-    uint8_t block[4096];
+    uint8_t block[CLIENT_BLOCK];
     for (size_t i = 0; i < c->size; i += sizeof(block)) {
         memset(block, (int)(i / sizeof(block)), sizeof(block));
         EXPECT_EQ(sizeof(block), send(c->fd, block, sizeof(block), 0));
     }
     EXPECT_EQ(0, shutdown(c->fd, SHUT_WR));
-    for (;;) {
-        const ssize_t got = recv(c->fd, block, sizeof(block), 0);
-        EXPECT(got >= 0);
-        if (got == 0) {
-            break;
-        }
-        for (ssize_t i = 0; i < got; i++, c->back++) {
-            EXPECT_EQ((uint8_t)(c->back / sizeof(block)), block[i]);
-        }
+    ssize_t got = recv(c->fd, block, sizeof(block), 0);
+    for (; got > 0; got = recv(c->fd, block, sizeof(block), 0)) {
+        expect_block(c, block, (size_t)got);
     }
+    EXPECT_EQ(0, got);
     (void)close(c->fd);
 }
 
@@ -520,7 +544,7 @@ static void test_abandoned_unix_socket(void)
     char address[160];
     (void)snprintf(address, sizeof(address), "unix:%s", path);
     struct sockaddr_un un = {.sun_family = AF_UNIX};
-    strcpy(un.sun_path, path);
+    EXPECT((size_t)snprintf(un.sun_path, sizeof(un.sun_path), "%s", path) < sizeof(un.sun_path));
     const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
     EXPECT_EQ(0, bind(fd, (struct sockaddr *)&un, sizeof(un)));
     EXPECT_EQ(0, listen(fd, 1));
@@ -588,7 +612,6 @@ static void test_reset(void)
     memset(buf_reserve(&big, 8 << 20), 'x', 8 << 20);
     buf_extend(&big, 8 << 20);
     struct loop_timer timer = {0};
-    loop_timer_start(s.loop, &timer, 1, stop_loop, s.loop);
     while (s.stream == NULL) {
         loop_timer_start(s.loop, &timer, 1, stop_loop, s.loop);
         loop_run(s.loop);

@@ -1,6 +1,8 @@
 /* sys/file.h over the simulated disk: counts the calls, and fails the one that it was told to. */
 #include "sys/file.h"
 
+#include <inttypes.h>
+
 #include "base/check.h"
 #include "base/mem.h"
 #include "sys/sim/disk.h"
@@ -257,8 +259,8 @@ enum err file_read(struct file *f, void *data, size_t size, uint64_t offset, str
     }
     const uint64_t end = f->inode->now.size;
     if (size > 0 && (offset > end || size > end - offset)) {
-        return err_set(why, ERR_CORRUPT, "read %s: ends at %llu, before %llu", f->path,
-                       (unsigned long long)end, (unsigned long long)(offset + size));
+        return err_set(why, ERR_CORRUPT, "read %s: ends at %" PRIu64 ", %zu bytes at %" PRIu64,
+                       f->path, end, size, offset);
     }
     if (size > 0) {
         memcpy(data, f->inode->now.data + offset, size);
