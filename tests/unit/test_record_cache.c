@@ -69,18 +69,24 @@ static void test_fill_and_find(void)
     end(&w);
 }
 
+/* Zeros of this size have a hash of their own, and each byte counts. */
+static void expect_own_hash(const struct record_cache *cache, size_t size)
+{
+    uint8_t bytes[40] = {0};
+    const uint64_t hash = record_cache_hash(cache, slice_of(bytes, size));
+    EXPECT(hash != record_cache_hash(cache, slice_of(bytes, size - 1)));
+    for (size_t i = 0; i < size; i++) {
+        bytes[i] = 1;
+        EXPECT(hash != record_cache_hash(cache, slice_of(bytes, size)));
+        bytes[i] = 0;
+    }
+}
+
 static void test_hash_sees_every_byte(void)
 {
     struct world w = world_of(0, 1);
-    uint8_t bytes[40] = {0};
-    for (size_t size = 1; size <= sizeof(bytes); size++) {
-        const uint64_t hash = record_cache_hash(w.cache, slice_of(bytes, size));
-        EXPECT(hash != record_cache_hash(w.cache, slice_of(bytes, size - 1)));
-        for (size_t i = 0; i < size; i++) {
-            bytes[i] = 1;
-            EXPECT(hash != record_cache_hash(w.cache, slice_of(bytes, size)));
-            bytes[i] = 0;
-        }
+    for (size_t size = 1; size <= 40; size++) {
+        expect_own_hash(w.cache, size);
     }
     end(&w);
 }

@@ -85,7 +85,7 @@ static void disk_engine_close(struct engine *base)
     mem_free(e);
 }
 
-static const struct engine_ops DISK_OPS = {
+static const struct engine_ops disk_ops = {
     .name = "disk",
     .scan_is_cheap = false,
     .latest = disk_latest,
@@ -115,7 +115,7 @@ static const struct engine_ops DISK_OPS = {
 struct engine *disk_engine_new(struct disk_store *s, unsigned group)
 {
     struct disk_engine *e = mem_zero(1, sizeof(*e));
-    e->base.ops = &DISK_OPS;
+    e->base.ops = &disk_ops;
     e->store = s;
     e->group = group;
     e->write_batch = rocksdb_writebatch_create();
@@ -129,12 +129,12 @@ enum err disk_durable_get(struct engine *base, struct slice key, struct arena *a
                           struct record *record)
 {
     struct disk_engine *e = disk_of(base);
-    CHECK(base->ops == &DISK_OPS);
+    CHECK(base->ops == &disk_ops);
     return disk_read_durable(e, key, arena, record);
 }
 
 enum err disk_flush(struct engine *base, bool is_waiting)
 {
-    CHECK(base->ops == &DISK_OPS);
+    CHECK(base->ops == &disk_ops);
     return store_flush(disk_of(base)->store, disk_of(base)->group, is_waiting);
 }

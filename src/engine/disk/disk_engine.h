@@ -40,7 +40,9 @@ static inline struct disk_engine *disk_of(struct engine *e)
 
 static inline struct disk_view *disk_view_of(const struct reader *r)
 {
-    return (struct disk_view *)(uintptr_t)r->state[1];
+    struct disk_view *v;
+    memcpy(&v, &r->state[1], sizeof(struct disk_view *));
+    return v;
 }
 
 /* ---- read.c: readers ---- */

@@ -366,9 +366,9 @@ static struct node *node_new(const struct cache_key *k, struct slice row)
 static void make_tables(struct record_cache *c, struct part *p)
 {
     const size_t count = c->bucket_mask + 1;
-    p->buckets = mem_zero(count, sizeof(*p->buckets));
-    p->ghosts = mem_zero(count, sizeof(*p->ghosts));
-    atomic_fetch_add_explicit(&c->used, count * (sizeof(*p->buckets) + sizeof(*p->ghosts)),
+    p->buckets = mem_zero(count, sizeof(struct node *));
+    p->ghosts = mem_zero(count, sizeof(uint32_t));
+    atomic_fetch_add_explicit(&c->used, count * (sizeof(struct node *) + sizeof(uint32_t)),
                               memory_order_relaxed);
 }
 

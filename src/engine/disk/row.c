@@ -18,13 +18,13 @@ static uint8_t *put_number(uint8_t *at, uint64_t number)
     return at;
 }
 
-/* Takes one number from the front of `*bytes`. False: there is none in its shortest form. */
-static bool take_number(struct slice *bytes, uint64_t *number)
+/* Takes one number off `*at`, which stays below `end`. False: there is none in its shortest form.
+ */
+static bool take_number(const uint8_t **at, const uint8_t *end, uint64_t *number)
 {
     uint64_t result = 0;
-    for (unsigned shift = 0; shift < 64 && bytes->size > 0; shift += 7) {
-        const uint8_t byte = bytes->data[0];
-        *bytes = slice_skip(*bytes, 1);
+    for (unsigned shift = 0; shift < 64 && *at < end; shift += 7) {
+        const uint8_t byte = *(*at)++;
         if (shift == 63 && byte > 1) {
             return false;
         }
@@ -73,19 +73,20 @@ enum err row_decode(struct slice row, struct record *record)
     record->type = row.data[1] & ROW_TYPE_MASK;
     record->expiry_ms = 0;
     uint64_t age = 0;
-    struct slice rest = slice_skip(row, 2);
-    if (!take_number(&rest, &record->mod_revision) || !take_number(&rest, &age) ||
-        !take_number(&rest, &record->version)) {
+    const uint8_t *at = row.data + 2;
+    const uint8_t *end = row.data + row.size;
+    if (!take_number(&at, end, &record->mod_revision) || !take_number(&at, end, &age) ||
+        !take_number(&at, end, &record->version)) {
         return ERR_CORRUPT;
     }
-    if (expires && (!take_number(&rest, &record->expiry_ms) || record->expiry_ms == 0)) {
+    if (expires && (!take_number(&at, end, &record->expiry_ms) || record->expiry_ms == 0)) {
         return ERR_CORRUPT;
     }
     if (record->mod_revision > REVISION_MAX || age > record->mod_revision ||
-        rest.size > ENGINE_VALUE_MAX) {
+        (size_t)(end - at) > ENGINE_VALUE_MAX) {
         return ERR_CORRUPT;
     }
     record->create_revision = record->mod_revision - age;
-    record->value = rest;
+    record->value = slice_of(at, (size_t)(end - at));
     return ERR_OK;
 }

@@ -93,8 +93,9 @@ static void take_handles(struct disk_store *s, char **names,
 
 static enum err open_families(struct disk_store *s, char **names, size_t count, struct err_why *why)
 {
-    rocksdb_column_family_handle_t **handles = mem_zero(count, sizeof(*handles));
-    const rocksdb_options_t **options = mem_zero(count, sizeof(*options));
+    rocksdb_column_family_handle_t **handles =
+        mem_zero(count, sizeof(rocksdb_column_family_handle_t *));
+    const rocksdb_options_t **options = mem_zero(count, sizeof(rocksdb_options_t *));
     char *text = NULL;
     unsigned group = 0;
     enum err err = ERR_OK;
@@ -245,12 +246,6 @@ static uint64_t number_of(rocksdb_t *db, const char *name)
     return rocksdb_property_int(db, name, &number) == 0 ? number : 0;
 }
 
-bool store_is_stalled(struct disk_store *s)
-{
-    return number_of(s->db, "rocksdb.is-write-stopped") != 0 ||
-           number_of(s->db, "rocksdb.actual-delayed-write-rate") != 0;
-}
-
 void store_note(struct disk_store *s, enum err err)
 {
     if (err == ERR_BUSY) {
@@ -264,11 +259,24 @@ void store_note(struct disk_store *s, enum err err)
     }
 }
 
-static void ask_for_trouble(struct disk_store *s)
+/* An empty write meets what stops all writes. */
+static enum err ask(struct disk_store *s)
 {
     char *text = NULL;
     rocksdb_write(s->db, s->write, s->nothing, &text);
-    store_note(s, rocks_err(text, ERR_BUSY, "write", NULL));
+    return rocks_err(text, ERR_BUSY, "write", NULL);
+}
+
+enum err store_check(struct disk_store *s)
+{
+    const bool is_stalled = number_of(s->db, "rocksdb.is-write-stopped") != 0 ||
+                            number_of(s->db, "rocksdb.actual-delayed-write-rate") != 0;
+    if (!is_stalled) {
+        return ERR_OK;
+    }
+    /* A full disk stops the flushes, and that looks like a stall. */
+    const enum err err = ask(s);
+    return err == ERR_OK ? ERR_BUSY : err;
 }
 
 /* A full disk is better met before RocksDB meets it. */
@@ -284,8 +292,10 @@ static void look_at_room(struct disk_store *s)
 
 enum disk_pressure disk_pressure(struct disk_store *s)
 {
-    if (atomic_load_explicit(&s->trouble, memory_order_relaxed) != DISK_FINE) {
-        ask_for_trouble(s);
+    const bool was_fine = atomic_load_explicit(&s->trouble, memory_order_relaxed) == DISK_FINE;
+    const enum err err = was_fine ? store_check(s) : ask(s);
+    if (!was_fine || err != ERR_OK) {
+        store_note(s, err);
     }
     const enum disk_pressure trouble = atomic_load_explicit(&s->trouble, memory_order_relaxed);
     if (trouble != DISK_FINE) {
@@ -297,7 +307,7 @@ enum disk_pressure disk_pressure(struct disk_store *s)
     if (atomic_load_explicit(&s->is_low, memory_order_relaxed)) {
         return DISK_FULL;
     }
-    return store_is_stalled(s) ? DISK_STALLED : DISK_FINE;
+    return err == ERR_BUSY ? DISK_STALLED : DISK_FINE;
 }
 
 enum err store_flush(struct disk_store *s, unsigned group, bool is_waiting)

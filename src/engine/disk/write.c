@@ -17,9 +17,9 @@ enum {
 
 static struct batch_entry *placed(const struct disk_engine *e, const struct lookup *l)
 {
-    return l->place[PLACE_BATCH] == e->batch_number
-               ? (struct batch_entry *)(uintptr_t)l->place[PLACE_ENTRY]
-               : NULL;
+    struct batch_entry *entry;
+    memcpy(&entry, &l->place[PLACE_ENTRY], sizeof(struct batch_entry *));
+    return l->place[PLACE_BATCH] == e->batch_number ? entry : NULL;
 }
 
 static void place(const struct disk_engine *e, struct lookup *l, struct batch_entry *entry)
@@ -279,10 +279,10 @@ static void unhide(struct disk_engine *e, bool is_committed)
 static enum err write_changes(struct disk_engine *e)
 {
     struct disk_store *s = e->store;
-    if (store_is_stalled(s)) {
-        return ERR_BUSY;
+    enum err err = store_check(s);
+    if (err == ERR_OK) {
+        err = store_make_family(s, e->group);
     }
-    enum err err = store_make_family(s, e->group);
     if (err != ERR_OK) {
         return err;
     }
