@@ -43,7 +43,7 @@ enum err op_add(struct task *t)
 /* The whole of `text` is one number, without blanks around it. */
 static bool parse_float(struct slice text, long double *number)
 {
-    char copy[256];
+    char copy[FLOAT_TEXT_MAX];
     const bool begins_well =
         text.size > 0 && text.size < sizeof(copy) && memchr(" \t\n\v\f\r", text.data[0], 6) == NULL;
     if (!begins_well) {
