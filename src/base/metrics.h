@@ -5,9 +5,9 @@
 #ifndef BASE_METRICS_H
 #define BASE_METRICS_H
 
-#include "base/buf.h"
-
 #include <stdatomic.h>
+
+#include "base/buf.h"
 
 /* The one typedef: an atomic word counted by one thread.
  * NOLINTNEXTLINE(readability-identifier-naming) */

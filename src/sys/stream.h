@@ -41,7 +41,8 @@ struct stream_events {
     size_t (*room)(void *arg, uint8_t **data);
     /* `size` > 0 bytes have arrived at the place last lent. */
     void (*on_data)(void *arg, uint8_t *data, size_t size);
-    /* The peer sends no more (ERR_OK), or the connection is broken (ERR_IO). Once. */
+    /* The peer sends no more (ERR_OK), or the connection is broken (ERR_IO). Once: where it
+     * breaks after the peer's end, what waits is dropped and on_drained() follows. */
     void (*on_end)(void *arg, enum err why);
     /* Everything written has been taken by the socket, after something had waited. */
     void (*on_drained)(void *arg);
