@@ -1,0 +1,254 @@
+/* client.c - CLIENT: looks at the connections of this loop and changes this one. */
+#include "api/redis/session.h"
+
+static enum verdict client_id(struct task *t)
+{
+    resp_integer(t->out, (int64_t)t->session->owner.id);
+    return TASK_REPLIED;
+}
+
+static enum verdict client_getname(struct task *t)
+{
+    const struct redis_session *s = t->session;
+    if (s->name_size == 0) {
+        resp_null(t->out, s->version);
+    } else {
+        resp_bulk(t->out, slice_of(s->name, s->name_size));
+    }
+    return TASK_REPLIED;
+}
+
+static enum verdict client_setname(struct task *t)
+{
+    return session_set_name(t, t->args[2]) ? task_ok(t) : TASK_REPLIED;
+}
+
+/* ---- Lists ---- */
+
+struct client_list {
+    struct buf lines;
+    const char *address;
+    uint64_t now_ms;
+    const struct task *task;
+    size_t first_id; /* arguments that are the ids asked for; 0: all connections */
+};
+
+static bool is_listed(const struct client_list *list, uint64_t id)
+{
+    bool is_asked = list->first_id == 0;
+    for (size_t i = list->first_id; !is_asked && i < list->task->arg_count; i++) {
+        int64_t number = 0;
+        is_asked = parse_int64(list->task->args[i], &number) && (uint64_t)number == id;
+    }
+    return is_asked;
+}
+
+static void add_line(void *arg, const struct connection_facts *f)
+{
+    struct client_list *list = arg;
+    if (!is_listed(list, f->id)) {
+        return;
+    }
+    const uint64_t age_ms = list->now_ms > f->opened_ms ? list->now_ms - f->opened_ms : 0;
+    buf_printf(&list->lines, "id=%llu addr=%s laddr=%s name=%s age=%llu idle=%llu",
+               (unsigned long long)f->id, f->peer, list->address, f->name,
+               (unsigned long long)(age_ms / 1000), (unsigned long long)(f->idle_ms / 1000));
+    buf_printf(&list->lines,
+               " flags=N db=%u sub=0 psub=0 ssub=0 multi=-1 cmd=%s user=default redir=-1 resp=%d\n",
+               (unsigned)f->db, f->last_command, f->resp_version);
+}
+
+static struct client_list list_begin(const struct task *t)
+{
+    const struct redis_session *s = t->session;
+    return (struct client_list){
+        .address = s->context->facts->address, .now_ms = router_now_ms(s->router), .task = t};
+}
+
+static enum verdict list_end(struct task *t, struct client_list *list)
+{
+    resp_verbatim(t->out, t->session->version, buf_slice(&list->lines));
+    buf_deinit(&list->lines);
+    return TASK_REPLIED;
+}
+
+static enum verdict client_info(struct task *t)
+{
+    struct client_list list = list_begin(t);
+    struct connection_facts facts;
+    redis_facts(t->session, &facts);
+    add_line(&list, &facts);
+    return list_end(t, &list);
+}
+
+static bool list_type(struct task *t, bool *is_normal)
+{
+    *is_normal = arg_is(t, 3, "normal");
+    if (*is_normal || arg_is(t, 3, "master") || arg_is(t, 3, "replica") || arg_is(t, 3, "slave") ||
+        arg_is(t, 3, "pubsub")) {
+        return true;
+    }
+    const int shown = t->args[3].size < 128 ? (int)t->args[3].size : 128;
+    (void)task_errorf(t, ERR_INVALID, "ERR Unknown client type '%.*s'", shown,
+                      (const char *)t->args[3].data);
+    return false;
+}
+
+static enum verdict client_list(struct task *t)
+{
+    const struct node_facts *facts = t->session->context->facts;
+    struct client_list list = list_begin(t);
+    bool is_normal = true;
+    if (t->arg_count == 4 && arg_is(t, 2, "type")) {
+        if (!list_type(t, &is_normal)) {
+            return TASK_REPLIED;
+        }
+    } else if (t->arg_count > 3 && arg_is(t, 2, "id")) {
+        list.first_id = 3;
+        for (size_t i = 3; i < t->arg_count; i++) {
+            int64_t id = 0;
+            if (!arg_integer_or(t, i, &id, "ERR Invalid client ID")) {
+                return TASK_REPLIED;
+            }
+        }
+    } else if (t->arg_count != 2) {
+        return task_syntax_error(t);
+    }
+    if (is_normal) {
+        facts->connections(facts->arg, add_line, &list);
+    }
+    return list_end(t, &list);
+}
+
+/* ---- Small switches ---- */
+
+static enum verdict client_reply(struct task *t)
+{
+    struct redis_session *s = t->session;
+    if (arg_is(t, 2, "on")) {
+        s->reply_mode = REPLY_ON;
+        task_silence(t, false);
+        return task_ok(t);
+    }
+    if (arg_is(t, 2, "off")) {
+        s->reply_mode = REPLY_OFF;
+    } else if (!arg_is(t, 2, "skip")) {
+        return task_syntax_error(t);
+    } else if (s->reply_mode != REPLY_OFF) {
+        s->reply_mode = REPLY_SKIP_NEXT;
+    }
+    return TASK_REPLIED;
+}
+
+static enum verdict client_switch(struct task *t)
+{
+    return arg_is(t, 2, "on") || arg_is(t, 2, "off") ? task_ok(t) : task_syntax_error(t);
+}
+
+static enum verdict client_setinfo(struct task *t)
+{
+    return arg_is(t, 2, "lib-name") || arg_is(t, 2, "lib-ver") ? task_ok(t) : task_syntax_error(t);
+}
+
+/* Only the own connection can be closed from here. */
+static enum verdict client_kill(struct task *t)
+{
+    int64_t id = 0;
+    if (t->arg_count == 4 && arg_is(t, 2, "id")) {
+        const char *error = "ERR client-id should be greater than 0";
+        if (!arg_integer_or(t, 3, &id, error)) {
+            return TASK_REPLIED;
+        }
+        if (id <= 0) {
+            return task_error(t, ERR_INVALID, error);
+        }
+        if ((uint64_t)id == t->session->owner.id) {
+            t->session->is_ending = true;
+            resp_integer(t->out, 1);
+            return TASK_REPLIED;
+        }
+    }
+    return task_error(t, ERR_UNIMPLEMENTED,
+                      "ERR CLIENT KILL is supported for the id of this connection only");
+}
+
+static enum verdict client_refused(struct task *t)
+{
+    return task_error(t, ERR_UNIMPLEMENTED, "ERR this subcommand of CLIENT is not supported");
+}
+
+static enum verdict client_getredir(struct task *t)
+{
+    resp_integer(t->out, -1);
+    return TASK_REPLIED;
+}
+
+static enum verdict client_trackinginfo(struct task *t)
+{
+    resp_map(t->out, t->session->version, 3);
+    resp_bulk_text(t->out, "flags");
+    resp_set(t->out, t->session->version, 1);
+    resp_bulk_text(t->out, "off");
+    resp_bulk_text(t->out, "redirect");
+    resp_integer(t->out, -1);
+    resp_bulk_text(t->out, "prefixes");
+    resp_array(t->out, 0);
+    return TASK_REPLIED;
+}
+
+static enum verdict client_unblock(struct task *t)
+{
+    resp_integer(t->out, 0);
+    return TASK_REPLIED;
+}
+
+static enum verdict client_help(struct task *t)
+{
+    static const char *const lines[] = {
+        "CLIENT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+        "GETNAME",
+        "    Return the name of this connection.",
+        "ID",
+        "    Return the number of this connection.",
+        "INFO",
+        "    Return what is known about this connection.",
+        "KILL ID <id>",
+        "    Close this connection, if <id> is its number.",
+        "LIST [TYPE normal|master|replica|pubsub] [ID <id> ...]",
+        "    Return what is known about the connections of this thread.",
+        "NO-EVICT (ON|OFF)",
+        "    Accepted, without effect.",
+        "REPLY (ON|OFF|SKIP)",
+        "    Choose whether commands are answered.",
+        "SETNAME <name>",
+        "    Give this connection a name.",
+        "SETINFO (LIB-NAME|LIB-VER) <value>",
+        "    Accepted, without effect.",
+        "HELP",
+        "    Print this help.",
+    };
+    return reply_help(t, lines, sizeof(lines) / sizeof(lines[0]));
+}
+
+enum verdict redis_client(struct task *t)
+{
+    static const struct subcommand subs[] = {{"caching", client_refused, 3},
+                                             {"getname", client_getname, 2},
+                                             {"getredir", client_getredir, 2},
+                                             {"help", client_help, 2},
+                                             {"id", client_id, 2},
+                                             {"info", client_info, 2},
+                                             {"kill", client_kill, -3},
+                                             {"list", client_list, -2},
+                                             {"no-evict", client_switch, 3},
+                                             {"no-touch", client_switch, 3},
+                                             {"pause", client_refused, -3},
+                                             {"reply", client_reply, 3},
+                                             {"setinfo", client_setinfo, 4},
+                                             {"setname", client_setname, 3},
+                                             {"tracking", client_refused, -3},
+                                             {"trackinginfo", client_trackinginfo, 2},
+                                             {"unblock", client_unblock, -3},
+                                             {"unpause", task_ok, 2}};
+    return run_subcommand(t, subs, sizeof(subs) / sizeof(subs[0]));
+}
