@@ -288,11 +288,27 @@ void router_cancel(struct router *r, struct call *c)
 /* ---- Several point calls, together per shard ---- */
 
 struct call_group {
+    struct list link;
     struct call call; /* OP_TXN */
     struct call **members;
     struct op *ops;
     uint32_t count;
 };
+
+static void free_group(struct call_group *g)
+{
+    list_remove(&g->link);
+    mem_free(g->members);
+    mem_free(g->ops);
+    mem_free(g);
+}
+
+void router_forget_groups(struct router *r)
+{
+    while (!list_empty(&r->groups)) {
+        free_group(container_of(r->groups.next, struct call_group, link));
+    }
+}
 
 static void on_group_done(struct call *c)
 {
@@ -307,9 +323,7 @@ static void on_group_done(struct call *c)
         }
         finish(member);
     }
-    mem_free(g->members);
-    mem_free(g->ops);
-    mem_free(g);
+    free_group(g);
 }
 
 static void send_group(struct router *r, struct call *const *calls, uint32_t count)
@@ -318,6 +332,7 @@ static void send_group(struct router *r, struct call *const *calls, uint32_t cou
     g->members = mem_alloc(count * sizeof(struct call *));
     g->ops = mem_alloc(count * sizeof(*g->ops));
     g->count = count;
+    list_push(&r->groups, &g->link);
     for (uint32_t i = 0; i < count; i++) {
         g->members[i] = calls[i];
         g->ops[i] = calls[i]->op;

@@ -46,10 +46,26 @@ static void on_catalogue(struct router *r, struct catalogue_mail *m)
     router_post(r->node->routers[0], &m->mail, MAIL_SEEN);
 }
 
+/* The node has failed: letters that are still under way are dropped with what they own. */
+static void drop_letter(struct router_mail *mail)
+{
+    if (mail->kind == MAIL_CATALOGUE || mail->kind == MAIL_SEEN) {
+        struct catalogue_mail *m = container_of(mail, struct catalogue_mail, mail);
+        catalogue_release(&m->catalogue);
+        mem_free(m);
+    } else if (mail->kind == MAIL_ANSWER) {
+        arena_deinit(&container_of(mail, struct call, mail)->bytes);
+    }
+}
+
 static void on_letter(void *arg, struct letter *letter)
 {
     struct router *r = arg;
     struct router_mail *mail = container_of(letter, struct router_mail, letter);
+    if (shard_node_has_failed(r->node->config.shards)) {
+        drop_letter(mail);
+        return;
+    }
     switch ((enum mail_kind)mail->kind) {
     case MAIL_REQUEST:
         router_on_request(r, container_of(mail, struct call, mail));
@@ -102,6 +118,7 @@ enum err router_open(struct router_node *n, struct loop *l, uint32_t loop_index,
         return e;
     }
     r->catalogue = catalogue_new(0, NULL, 0);
+    list_init(&r->groups);
     r->hook = (struct loop_hook){.call = on_turn, .arg = r};
     loop_each_turn(l, &r->hook);
     if (loop_index == 0) {
@@ -125,6 +142,7 @@ void router_close(struct router **router)
         return;
     }
     mailbox_close(&r->mailbox);
+    router_forget_groups(r);
     loop_hook_remove(&r->hook);
     tables_free(&r->tables);
     catalogue_release(&r->catalogue);

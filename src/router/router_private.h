@@ -71,6 +71,7 @@ struct router {
     struct call *refused_last;
     size_t calls;
     size_t remote;
+    struct list groups;    /* struct call_group under way */
     struct tables *tables; /* loop 0: changes of the catalogue */
 };
 
@@ -80,6 +81,8 @@ void router_refuse(struct router *r, struct call *c, enum err e);
 void router_post(struct router *to, struct router_mail *mail, enum mail_kind kind);
 void router_on_request(struct router *r, struct call *c);
 void router_on_answer(struct call *c);
+/* Frees what is under way of a node that has failed. */
+void router_forget_groups(struct router *r);
 
 /* tables.c */
 struct tables *tables_new(struct router *r);

@@ -560,6 +560,7 @@ static void on_poll(void *arg)
 void tables_start(struct tables *t)
 {
     on_poll(t);
+    loop_again(t->router->loop); /* the loop may not be running yet */
 }
 
 struct tables *tables_new(struct router *r)
@@ -578,7 +579,14 @@ void tables_free(struct tables **tables)
     if (t == NULL) {
         return;
     }
-    CHECK(list_empty(&t->closings));
+    CHECK(list_empty(&t->closings) || shard_node_has_failed(t->router->node->config.shards));
+    while (!list_empty(&t->closings)) {
+        struct closing *g = container_of(t->closings.next, struct closing, link);
+        list_remove(&g->link);
+        mem_free(g->spread.calls);
+        mem_free(g);
+    }
+    mem_free(t->spread.calls);
     loop_timer_stop(&t->timer);
     catalogue_release(&t->catalogue);
     buf_deinit(&t->bytes);

@@ -14,16 +14,16 @@
 #define RETRY_FULL_MS    100
 #define RETRY_DAMAGED_MS 1000
 
-static struct batch *first_batch(struct shard *s)
+static struct log_batch *first_batch(struct shard *s)
 {
-    return list_empty(&s->ordered) ? NULL : container_of(s->ordered.next, struct batch, link);
+    return list_empty(&s->ordered) ? NULL : container_of(s->ordered.next, struct log_batch, link);
 }
 
 /* Entries that are committed but not in memory come from the journal, some at a time. */
 static bool fill_gap(struct shard *s)
 {
     const uint64_t next = s->applied.index + 1;
-    const struct batch *b = first_batch(s);
+    const struct log_batch *b = first_batch(s);
     uint64_t last = s->committed;
     if (b != NULL) {
         const struct item *i = &b->items[b->next];
@@ -57,7 +57,7 @@ static void add_step(struct shard *s, const struct item *i, const struct op *op,
 
 /* A committed entry that cannot be understood: the journal's checksum was right, so it was written
  * so, by a newer version or by a defect of ours. */
-static void add_entry(struct shard *s, const struct batch *b, const struct item *i)
+static void add_entry(struct shard *s, const struct log_batch *b, const struct item *i)
 {
     struct command *c = arena_get(&s->apply.arena, sizeof(*c));
     const struct slice bytes = {b->bytes.data + i->offset, i->size};
@@ -73,7 +73,7 @@ static void add_entry(struct shard *s, const struct batch *b, const struct item 
              (struct moment){.now_ms = c->stamp_ms, .revision = i->index, .random = c->random});
 }
 
-static void add_item(struct shard *s, const struct batch *b, const struct item *i)
+static void add_item(struct shard *s, const struct log_batch *b, const struct item *i)
 {
     if (i->is_entry) {
         s->apply.applied.index = i->index;
@@ -102,7 +102,7 @@ static bool gather(struct shard *s)
     a->results = arena_get(&a->arena, SHARD_APPLY_MAX * sizeof(*a->results));
     bool is_any = false;
     for (struct list *l = s->ordered.next; l != &s->ordered; l = l->next) {
-        struct batch *b = container_of(l, struct batch, link);
+        struct log_batch *b = container_of(l, struct log_batch, link);
         for (; b->next < b->item_count; b->next++) {
             const struct item *i = &b->items[b->next];
             if (i->index > s->committed || a->count == SHARD_APPLY_MAX) {
@@ -160,11 +160,11 @@ static enum err run(struct shard *s, enum engine_wait wait)
 
 static void free_applied(struct shard *s)
 {
-    struct batch *b = first_batch(s);
+    struct log_batch *b = first_batch(s);
     while (b != NULL && b->next == b->item_count) {
         s->ordered_works -= b->item_count;
         s->ordered_bytes -= b->bytes.size;
-        batch_free(b);
+        log_batch_free(b);
         b = first_batch(s);
     }
 }

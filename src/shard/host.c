@@ -257,9 +257,15 @@ static bool collect(struct shard_host *h)
 
 bool shard_turn(struct shard_host *h)
 {
+    if (atomic_load_explicit(&h->node->has_failed, memory_order_relaxed)) {
+        return false;
+    }
     epoch_quiet(&h->node->epoch, h->reader);
     if (h->node->config.journal != NULL) {
         shard_on_durable(h);
+        if (h->replaying > 0) {
+            shard_persist(h);
+        }
     }
     for (int round = 0; round < TURN_ROUNDS_MAX; round++) {
         if (h->run.count + h->reads.count == 0 && h->dirty == NULL) {
@@ -317,6 +323,7 @@ enum err shard_host_open(struct shard_node *n, struct loop *l, uint32_t loop_ind
     h->loop = l;
     h->index = loop_index;
     h->random.state = n->config.seed + loop_index;
+    list_init(&h->cold_jobs);
     h->reader = epoch_join(&n->epoch);
     h->shards = mem_zero(n->config.shards + 1, sizeof(*h->shards));
     struct mailbox *wake = NULL;
@@ -341,7 +348,12 @@ void shard_host_close(struct shard_host **host)
     if (h == NULL) {
         return;
     }
-    CHECK(shard_is_idle(h));
+    if (atomic_load(&h->node->has_failed)) {
+        shard_forget_reads(h);
+        shard_forget_upkeep(h);
+    } else {
+        CHECK(shard_is_idle(h));
+    }
     struct mailbox *wake = atomic_exchange(&h->node->wakes[h->index], NULL);
     if (wake != NULL) {
         mailbox_close(&wake);

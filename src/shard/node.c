@@ -50,10 +50,22 @@ bool shard_node_is_replayed(const struct shard_node *n)
     return atomic_load(&n->unready) == 0;
 }
 
+void shard_node_abandon(struct shard_node *n)
+{
+    atomic_store(&n->has_failed, true);
+}
+
+bool shard_node_has_failed(const struct shard_node *n)
+{
+    return atomic_load(&n->has_failed);
+}
+
 void shard_fail(struct shard_node *n, const struct err_why *why)
 {
-    log_error(n->config.log, "shard", "stopping", F_TEXT("why", why->text));
-    n->config.on_failure(n->config.arg, why);
+    if (!atomic_exchange(&n->has_failed, true)) {
+        log_error(n->config.log, "shard", "stopping", F_TEXT("why", why->text));
+        n->config.on_failure(n->config.arg, why);
+    }
 }
 
 uint64_t shard_table_count(struct shard_node *n, bool is_memory, uint32_t table)

@@ -13,14 +13,14 @@
 
 #define ORDER_BYTES_MAX (JOURNAL_GATHER_MAX / 4) /* of entries in one turn of a loop */
 
-struct batch *batch_new(void)
+struct log_batch *log_batch_new(void)
 {
-    struct batch *b = mem_zero(1, sizeof(*b));
+    struct log_batch *b = mem_zero(1, sizeof(*b));
     list_init(&b->link);
     return b;
 }
 
-struct item *batch_add(struct batch *b)
+struct item *log_batch_add(struct log_batch *b)
 {
     if (b->item_count == b->item_capacity) {
         b->item_capacity = b->item_capacity == 0 ? 16 : b->item_capacity * 2;
@@ -31,7 +31,7 @@ struct item *batch_add(struct batch *b)
     return i;
 }
 
-void batch_free(struct batch *b)
+void log_batch_free(struct log_batch *b)
 {
     list_remove(&b->link);
     buf_deinit(&b->bytes);
@@ -52,7 +52,7 @@ static enum err admit(struct shard *s, const struct shard_work *w)
 }
 
 /* Appends the entry of `w`. False: it does not fit into one. */
-static bool encode(struct shard *s, struct batch *b, struct shard_work *w)
+static bool encode(struct shard *s, struct log_batch *b, struct shard_work *w)
 {
     const size_t before = b->bytes.size;
     const struct command c = {
@@ -63,7 +63,7 @@ static bool encode(struct shard *s, struct batch *b, struct shard_work *w)
         b->bytes.size = before;
         return false;
     }
-    struct item *i = batch_add(b);
+    struct item *i = log_batch_add(b);
     *i = (struct item){
         .work = w, .stamp_ms = c.stamp_ms, .offset = before, .size = size, .is_entry = true};
     return true;
@@ -76,7 +76,7 @@ static void refuse(struct shard *s, struct shard_work *w, enum err e)
 }
 
 /* Moves pending works into `b`; returns how many of them are entries. */
-static size_t take_pending(struct shard *s, struct batch *b, size_t bytes_max)
+static size_t take_pending(struct shard *s, struct log_batch *b, size_t bytes_max)
 {
     size_t entries = 0;
     while (s->pending.count > 0 && entries < CONSENSUS_BATCH_MAX && b->bytes.size < bytes_max) {
@@ -85,7 +85,7 @@ static size_t take_pending(struct shard *s, struct batch *b, size_t bytes_max)
         if (e != ERR_OK) {
             refuse(s, w, e);
         } else if (w->is_read) {
-            batch_add(b)->work = w;
+            log_batch_add(b)->work = w;
         } else if (encode(s, b, w)) {
             entries++;
         } else {
@@ -96,7 +96,7 @@ static size_t take_pending(struct shard *s, struct batch *b, size_t bytes_max)
 }
 
 /* Gives every item its index; reads get that of the entry before them. */
-static void number(struct shard *s, struct batch *b, uint64_t first)
+static void number(struct shard *s, struct log_batch *b, uint64_t first)
 {
     uint64_t next = first;
     for (size_t i = 0; i < b->item_count; i++) {
@@ -106,20 +106,20 @@ static void number(struct shard *s, struct batch *b, uint64_t first)
     s->last_index = next - 1;
 }
 
-static void refuse_batch(struct shard *s, struct batch *b, enum err e)
+static void refuse_batch(struct shard *s, struct log_batch *b, enum err e)
 {
     for (size_t i = 0; i < b->item_count; i++) {
         refuse(s, b->items[i].work, e);
     }
-    batch_free(b);
+    log_batch_free(b);
 }
 
 static void order_pending(struct shard_host *h, struct shard *s, size_t bytes_max)
 {
-    struct batch *b = batch_new();
+    struct log_batch *b = log_batch_new();
     const size_t entries = take_pending(s, b, bytes_max);
     if (b->item_count == 0) {
-        batch_free(b);
+        log_batch_free(b);
         return;
     }
     uint64_t first = s->last_index + 1;
@@ -163,8 +163,9 @@ void shard_order(struct shard_host *h)
         dirty = s->next_dirty;
         if (bytes < ORDER_BYTES_MAX && may_order(s)) {
             order_pending(h, s, ORDER_BYTES_MAX - bytes);
-            struct batch *b =
-                list_empty(&s->ordered) ? NULL : container_of(s->ordered.prev, struct batch, link);
+            struct log_batch *b = list_empty(&s->ordered)
+                                      ? NULL
+                                      : container_of(s->ordered.prev, struct log_batch, link);
             bytes += b == NULL ? 0 : b->bytes.size;
         }
         s->is_dirty = s->pending.count > 0;

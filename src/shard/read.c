@@ -22,20 +22,33 @@ static void on_cold_work(void *arg)
     }
 }
 
+static void free_cold(struct cold_reads *c)
+{
+    if (c->has_view) {
+        view_close(&c->view);
+    }
+    list_remove(&c->link);
+    arena_deinit(&c->arena);
+    mem_free(c);
+}
+
+void shard_forget_reads(struct shard_host *h)
+{
+    while (!list_empty(&h->cold_jobs)) {
+        free_cold(container_of(h->cold_jobs.next, struct cold_reads, link));
+    }
+}
+
 static void on_cold_done(void *arg)
 {
     struct cold_reads *c = arg;
     struct shard_host *h = c->host;
-    if (c->has_view) {
-        view_close(&c->view);
-    }
     h->jobs--;
     h->cold_count -= c->count;
     for (size_t i = 0; i < c->count; i++) {
         c->works[i]->done(c->works[i]);
     }
-    arena_deinit(&c->arena);
-    mem_free(c);
+    free_cold(c);
 }
 
 static struct cold_reads *cold_new(struct shard_host *h, struct shard *s, struct list *jobs)
@@ -72,6 +85,7 @@ static void start_cold(struct shard_host *h, struct list *jobs)
     while (!list_empty(jobs)) {
         struct cold_reads *c = container_of(jobs->next, struct cold_reads, link);
         list_remove(&c->link);
+        list_push(&h->cold_jobs, &c->link);
         c->has_view = view_open(c->shard->disk_engine, &c->view) == ERR_OK;
         c->job = (struct worker_job){.work = on_cold_work, .done = on_cold_done, .arg = c};
         h->jobs++;

@@ -164,7 +164,7 @@ void shard_close(struct shard **shard)
     }
     s->node->shards[s->group] = NULL;
     while (!list_empty(&s->ordered)) {
-        batch_free(container_of(s->ordered.next, struct batch, link));
+        log_batch_free(container_of(s->ordered.next, struct log_batch, link));
     }
     loop_timer_stop(&s->apply.retry);
     consensus_close(&s->consensus);
@@ -188,20 +188,20 @@ void shard_close(struct shard **shard)
 
 enum err shard_replay(struct shard *s, uint64_t first, uint64_t last, struct err_why *why)
 {
-    struct batch *b = batch_new();
+    struct log_batch *b = log_batch_new();
     for (uint64_t index = first; index <= last; index++) {
         struct journal_entry entry;
         const enum err e =
             journal_read(s->node->config.journal, s->group, index, &s->read_space, &entry, why);
         if (e != ERR_OK) {
-            batch_free(b);
+            log_batch_free(b);
             return e;
         }
         if (b->item_count > 0 && (entry.term != b->term || b->bytes.size > SHARD_BYTES_MAX / 4)) {
             break; /* a batch has one term; the rest comes next time */
         }
         b->term = entry.term;
-        struct item *i = batch_add(b);
+        struct item *i = log_batch_add(b);
         *i = (struct item){.index = index,
                            .offset = b->bytes.size,
                            .size = entry.is_change ? 0 : entry.data.size,

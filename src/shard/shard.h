@@ -88,6 +88,13 @@ struct shard_node *shard_node_open(const struct shard_config *config);
 /* All hosts are closed. Frees `*n` and sets it to NULL. */
 void shard_node_close(struct shard_node **n);
 
+/* The process is about to be dead (simulated world): nothing more is carried out, and hosts may be
+ * closed with works under way, which are forgotten without their `done`. */
+void shard_node_abandon(struct shard_node *n);
+
+/* shard_node_abandon() or on_failure() was called. Any thread. */
+bool shard_node_has_failed(const struct shard_node *n);
+
 /* The journal has a new durable commit, or has failed: wakes every loop. Any thread. */
 void shard_node_notify(struct shard_node *n);
 
@@ -96,7 +103,8 @@ void shard_node_notify(struct shard_node *n);
 MUST_CHECK enum err shard_host_open(struct shard_node *n, struct loop *l, uint32_t loop_index,
                                     struct shard_host **out, struct err_why *why);
 
-/* No work is under way; flushes nothing. */
+/* No work is under way; flushes nothing. After on_failure(): whatever is under way is forgotten
+ * without its `done`, and no event of the loop may run any more. */
 void shard_host_close(struct shard_host **h);
 
 /* All groups of this host have replayed what the journal holds. */

@@ -29,7 +29,7 @@ struct item {
 };
 
 /* What was ordered at once. Its entries stay in memory until they are applied. */
-struct batch {
+struct log_batch {
     struct list link;
     struct buf bytes;
     struct item *items; /* owned */
@@ -84,7 +84,7 @@ struct shard {
     struct engine *disk_engine;
     struct consensus *consensus;
     struct work_queue pending; /* of this turn */
-    struct list ordered;       /* struct batch */
+    struct list ordered;       /* struct log_batch */
     size_t ordered_works;
     size_t ordered_bytes;
     bool is_dirty; /* on the host's list */
@@ -120,6 +120,8 @@ struct cold_reads {
     size_t count;
 };
 
+struct upkeep;
+
 struct shard_host {
     struct shard_node *node;
     struct loop *loop;
@@ -144,7 +146,8 @@ struct shard_host {
     size_t evictable_count;
     size_t evict_next;
 
-    bool upkeep_runs;
+    struct list cold_jobs;        /* struct cold_reads on workers */
+    struct upkeep *upkeep;        /* on a worker; NULL: none */
     struct shard_work sweep_work; /* one sweep at a time */
     struct op sweep_op;
     struct result sweep_result;
@@ -161,6 +164,7 @@ struct shard_node {
     _Atomic(struct mailbox *) *wakes; /* of each loop */
     _Atomic uint64_t memory_bytes;
     _Atomic uint32_t unready; /* groups that are not open and replayed yet */
+    _Atomic bool has_failed;  /* shard_fail() was called: nothing is carried out any more */
     _Atomic bool is_full;     /* the disk has no room: writes that grow are refused */
 };
 
@@ -205,9 +209,9 @@ void shard_on_durable(struct shard_host *h);
 
 /* apply.c: what is committed changes the state. */
 void shard_apply(struct shard *s);
-struct batch *batch_new(void);
-struct item *batch_add(struct batch *b);
-void batch_free(struct batch *b);
+struct log_batch *log_batch_new(void);
+struct item *log_batch_add(struct log_batch *b);
+void log_batch_free(struct log_batch *b);
 
 /* recover.c */
 MUST_CHECK enum err shard_open(struct shard_host *h, uint32_t group, struct shard **out,
@@ -222,6 +226,10 @@ void shard_read_disk(struct shard_host *h);
 
 /* storage.c: the journal as consensus sees it. */
 struct consensus_storage shard_storage(struct shard *s);
+
+/* read.c, upkeep.c: forgets jobs that will never come back (the node has failed). */
+void shard_forget_reads(struct shard_host *h);
+void shard_forget_upkeep(struct shard_host *h);
 
 /* upkeep.c */
 void shard_upkeep(struct shard_host *h);

@@ -87,13 +87,27 @@ static void flush_pinning(struct shard_host *h)
     }
 }
 
+static void free_upkeep(struct upkeep *u)
+{
+    mem_free(u->found);
+    mem_free(u);
+}
+
+void shard_forget_upkeep(struct shard_host *h)
+{
+    if (h->upkeep != NULL) {
+        free_upkeep(h->upkeep);
+        h->upkeep = NULL;
+    }
+}
+
 static void on_upkeep_done(void *arg)
 {
     struct upkeep *u = arg;
     struct shard_host *h = u->host;
     struct journal *j = h->node->config.journal;
     h->jobs--;
-    h->upkeep_runs = false;
+    h->upkeep = NULL;
     for (size_t i = 0; i < h->shard_count; i++) {
         struct shard *s = h->shards[i];
         uint64_t first = 0;
@@ -107,13 +121,12 @@ static void on_upkeep_done(void *arg)
         note_room(h, u->prepared);
         flush_pinning(h);
     }
-    mem_free(u->found);
-    mem_free(u);
+    free_upkeep(u);
 }
 
 void shard_upkeep(struct shard_host *h)
 {
-    if (h->node->config.journal == NULL || h->upkeep_runs) {
+    if (h->node->config.journal == NULL || h->upkeep != NULL) {
         return;
     }
     struct upkeep *u = mem_zero(1, sizeof(*u));
@@ -121,7 +134,7 @@ void shard_upkeep(struct shard_host *h)
     u->found = mem_zero(h->shard_count, sizeof(*u->found));
     u->is_keeper = h->index == 0;
     u->job = (struct worker_job){.work = on_upkeep_work, .done = on_upkeep_done, .arg = u};
-    h->upkeep_runs = true;
+    h->upkeep = u;
     h->jobs++;
     worker_submit(h->node->config.pool, h->loop, &u->job);
 }

@@ -1,0 +1,55 @@
+/* node_world.h - a whole node without sockets in the simulated world: loops, groups, routers, a
+ * journal on the simulated disk, the stand-in engine. For tests of what must survive. */
+#ifndef TESTS_SIM_NODE_WORLD_H
+#define TESTS_SIM_NODE_WORLD_H
+
+#include "router/router.h"
+#include "sys/file.h"
+
+#define NODE_LOOPS_MAX 4
+
+struct node_config {
+    uint32_t loops;
+    uint32_t shards;
+    uint64_t memory_max;
+    uint64_t reserve_bytes;
+    bool is_volatile; /* no disk at all */
+};
+
+struct sim_node {
+    struct node_config config;
+    struct disk_store *store; /* survives power cuts as a disk does */
+    struct folder *folder;
+    struct journal *journal;
+    struct worker_pool *pool;
+    struct shard_node *shards;
+    struct router_node *routers;
+    struct loop *loops[NODE_LOOPS_MAX];
+    struct shard_host *hosts[NODE_LOOPS_MAX];
+    struct router *router[NODE_LOOPS_MAX];
+    struct loop_timer ticks[NODE_LOOPS_MAX];
+    struct tick *tick_args[NODE_LOOPS_MAX];
+    uint64_t boot;
+    bool is_ready;
+    bool has_failed;
+};
+
+/* Starts the node on what the disk holds. False: it refused, with `why`; it is closed. */
+bool node_start(struct sim_node *n, struct err_why *why);
+
+/* Runs until the node is ready or has failed. True: ready. */
+bool node_run_ready(struct sim_node *n);
+
+/* An orderly stop: nothing may be under way. */
+void node_stop(struct sim_node *n);
+
+/* The process is dead: everything in memory goes, the disk stays as it is. */
+void node_kill(struct sim_node *n);
+
+/* The power comes back: the disk has kept what it promised, and perhaps more. */
+void node_power_on(struct sim_node *n);
+
+/* Frees what survives everything. */
+void node_forget(struct sim_node *n);
+
+#endif
