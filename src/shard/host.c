@@ -175,7 +175,6 @@ static void fill_step(struct shard_host *h, struct step *step, struct shard_work
     step->op = w->op;
     step->result = w->result;
     step->moment = (struct moment){.now_ms = shard_now_ms(h), .random = shard_random(h)};
-    step->lookup.engine = NULL;
 }
 
 /* Runs everything in `run` in its order; the works are answered after the commit. */
