@@ -93,7 +93,7 @@ static void answer_get(struct http_call *c, const struct result *result)
 {
     const struct http_request *request = &c->x->request;
     if (result->err != ERR_OK) {
-        native_fail(c->x, result->err, NULL);
+        native_fail_call(c, result->err);
         return;
     }
     if (etag_match(http_header(request, "if-match"), result->mod_revision, false) == ETAG_DIFFERS) {
@@ -137,7 +137,7 @@ static void answer_put(struct http_call *c, const struct result *result)
 {
     struct buf body = {0};
     if (result->err != ERR_OK) {
-        native_fail(c->x, result->err, NULL);
+        native_fail_call(c, result->err);
         return;
     }
     buf_append_byte(&body, '{');
@@ -196,7 +196,7 @@ static void put(struct http_exchange *x, void *arg)
 static void answer_delete(struct http_call *c, const struct result *result)
 {
     if (result->err != ERR_OK) {
-        native_fail(c->x, result->err, NULL);
+        native_fail_call(c, result->err);
         return;
     }
     http_respond(c->x, 204, NULL, 0, (struct slice){0});
@@ -221,7 +221,7 @@ static void answer_increment(struct http_call *c, const struct result *result)
 {
     struct buf body = {0};
     if (result->err != ERR_OK) {
-        native_fail(c->x, result->err, NULL);
+        native_fail_call(c, result->err);
         return;
     }
     buf_append_text(&body, "{\"value\":");

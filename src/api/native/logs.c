@@ -11,7 +11,7 @@ static void answer_oldest(struct http_call *c, const struct result *result)
 {
     struct buf body = {0};
     if (result->err != ERR_OK) {
-        native_fail(c->x, result->err, NULL);
+        native_fail_call(c, result->err);
         return;
     }
     buf_append_byte(&body, '[');
@@ -83,7 +83,7 @@ static void answer_post(struct http_call *c, const struct result *result)
 {
     struct buf body = {0};
     if (result->err != ERR_OK) {
-        native_fail(c->x, result->err, NULL);
+        native_fail_call(c, result->err);
         return;
     }
     buf_append_text(&body, "{\"id\":");

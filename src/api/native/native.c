@@ -42,6 +42,13 @@ void native_fail(struct http_exchange *x, enum err e, const char *detail)
     respond_problem(x, http_err_status(e), e, detail, NULL);
 }
 
+void native_fail_call(const struct http_call *c, enum err e)
+{
+    const bool is_reused = e == ERR_INVALID && c->call.op.idempotency_id.size > 0;
+    native_fail(c->x, e,
+                is_reused ? "not valid, or the Idempotency-Key belongs to another request" : NULL);
+}
+
 void native_refuse(struct http_exchange *x, unsigned status, enum err e, const char *detail,
                    struct http_header header)
 {

@@ -33,6 +33,9 @@ const struct native_resource *native_node(size_t *count);
  * http_err_text() says. */
 void native_fail(struct http_exchange *x, enum err e, const char *detail);
 
+/* The same for a call that failed. */
+void native_fail_call(const struct http_call *c, enum err e);
+
 /* The same with a status and a header of its own, where HTTP is finer than the list of errors. */
 void native_refuse(struct http_exchange *x, unsigned status, enum err e, const char *detail,
                    struct http_header header);

@@ -89,7 +89,7 @@ static void answer_get(struct http_call *c, const struct result *result)
         e = ERR_NOT_FOUND;
     }
     if (e != ERR_OK) {
-        native_fail(c->x, e, NULL);
+        native_fail_call(c, e);
         return;
     }
     buf_append_text(&body, "{\"member\":");
@@ -113,7 +113,7 @@ static void answer_put(struct http_call *c, const struct result *result)
 {
     struct buf body = {0};
     if (result->err != ERR_OK) {
-        native_fail(c->x, result->err, NULL);
+        native_fail_call(c, result->err);
         return;
     }
     buf_append_text(&body, result->count > 0 ? "{\"added\":true}" : "{\"added\":false}");
@@ -135,7 +135,7 @@ static void answer_remove(struct http_call *c, const struct result *result)
 {
     const enum err e = result->err == ERR_OK && result->count == 0 ? ERR_NOT_FOUND : result->err;
     if (e != ERR_OK) {
-        native_fail(c->x, e, NULL);
+        native_fail_call(c, e);
         return;
     }
     http_respond(c->x, 204, NULL, 0, (struct slice){0});

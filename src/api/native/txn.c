@@ -184,7 +184,7 @@ static void answer(struct http_call *c, const struct result *result)
     const uint64_t now_ms = router_now_ms(http_context(c->x)->router);
     struct buf body = {0};
     if (result->err != ERR_OK) {
-        native_fail(c->x, result->err, NULL);
+        native_fail_call(c, result->err);
         return;
     }
     buf_append_text(&body, result->succeeded ? "{\"succeeded\":true," : "{\"succeeded\":false,");
