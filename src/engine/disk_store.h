@@ -11,21 +11,26 @@
 #include "engine/engine.h"
 
 struct disk_store;
+struct standin_medium;
 
 struct disk_config {
-    const char *path;     /* folder of its own; created if absent */
-    unsigned shards;      /* from 1 to 1024; fixed at creation (group 0 has one of its own) */
-    size_t cache_bytes;   /* of blocks, filters and indexes */
-    size_t write_bytes;   /* of memtables, all shards together */
-    size_t record_bytes;  /* of the record cache */
-    unsigned jobs;        /* background threads, at least 1 */
+    const char *path;    /* folder of its own; created if absent */
+    unsigned shards;     /* from 1 to 1024; fixed at creation (group 0 has one of its own) */
+    size_t cache_bytes;  /* of blocks, filters and indexes */
+    size_t write_bytes;  /* of memtables, all shards together */
+    size_t record_bytes; /* of the record cache */
+    unsigned jobs;       /* background threads, at least 1 */
+
+    /* Stand-in only (engine/standin/standin.h): what survives the store; shared, or NULL: nothing
+     * does. */
+    struct standin_medium *medium;
 };
 
 enum disk_pressure {
     DISK_FINE,
-    DISK_STALLED,  /* compaction is behind: keep the batch, try again after 1 ms */
-    DISK_FULL,     /* no room: heals by itself when there is */
-    DISK_DAMAGED,  /* background error: writes are refused until the file is replaced */
+    DISK_STALLED, /* compaction is behind: keep the batch, try again after 1 ms */
+    DISK_FULL,    /* no room: heals by itself when there is */
+    DISK_DAMAGED, /* background error: writes are refused until the file is replaced */
 };
 
 /* Errors: ERR_IO, ERR_CORRUPT, ERR_NO_SPACE, ERR_INVALID (another number of shards). */

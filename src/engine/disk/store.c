@@ -20,8 +20,7 @@
 
 #define NAME_ROOM       16
 #define SHARDS_MAX      1024
-#define LOOK_EVERY      256 /* questions about pressure between two looks at the room left */
-#define LOW_WATER_TIMES 2   /* the memtables must fit so many times */
+#define LOW_WATER_TIMES 2 /* the memtables must fit so many times */
 
 /* ---- Families ---- */
 
@@ -280,14 +279,11 @@ enum err store_check(struct disk_store *s)
 }
 
 /* A full disk is better met before RocksDB meets it. */
-static void look_at_room(struct disk_store *s)
+static bool is_low(const struct disk_store *s)
 {
     struct statvfs room;
-    if (statvfs(s->path, &room) == 0) {
-        const uint64_t bytes = (uint64_t)room.f_bavail * room.f_frsize;
-        atomic_store_explicit(&s->is_low, bytes < LOW_WATER_TIMES * (uint64_t)s->write_bytes,
-                              memory_order_relaxed);
-    }
+    return statvfs(s->path, &room) == 0 &&
+           (uint64_t)room.f_bavail * room.f_frsize < LOW_WATER_TIMES * (uint64_t)s->write_bytes;
 }
 
 enum disk_pressure disk_pressure(struct disk_store *s)
@@ -301,10 +297,7 @@ enum disk_pressure disk_pressure(struct disk_store *s)
     if (trouble != DISK_FINE) {
         return trouble;
     }
-    if (atomic_fetch_add_explicit(&s->questions, 1, memory_order_relaxed) % LOOK_EVERY == 0) {
-        look_at_room(s);
-    }
-    if (atomic_load_explicit(&s->is_low, memory_order_relaxed)) {
+    if (is_low(s)) {
         return DISK_FULL;
     }
     return err == ERR_BUSY ? DISK_STALLED : DISK_FINE;

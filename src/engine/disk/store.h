@@ -33,8 +33,6 @@ struct disk_store {
     atomic_bool is_closing;
 
     _Atomic enum disk_pressure trouble; /* what the last write or flush met */
-    _Atomic bool is_low;                /* little room was left when last looked at */
-    _Atomic unsigned questions;
     _Atomic uint64_t block_hits, block_misses;
 };
 
