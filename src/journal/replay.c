@@ -20,12 +20,16 @@ static bool is_sane(const struct record *r)
 static bool replay_entry(struct replay *replay, const struct record *r, struct place place)
 {
     struct group_log *g = &replay->groups[r->group];
-    uint64_t *gap = &replay->gaps[r->group];
-    const bool is_in_gap = *gap != 0 && r->index <= g->prefix;
+    struct replay_prefix *p = &replay->prefixes[r->group];
+    if (r->index <= p->told) {
+        return false;
+    }
+    const bool is_in_gap = p->gap != 0 && r->index <= g->prefix;
     if (is_in_gap || (r->index > group_log_last(g) + 1 && g->count == 0)) {
-        /* What lay before is in segments that are gone; a later state must say so. */
-        *gap = r->index - 1;
-        group_log_reset(g, r->index - 1, 0);
+        /* What lay before is in segments that are gone; some state must say so. */
+        const bool is_told = r->index - 1 == p->told;
+        p->gap = is_told ? 0 : r->index - 1;
+        group_log_reset(g, r->index - 1, is_told ? p->told_term : 0);
     }
     if (r->index <= g->prefix || r->index > group_log_last(g) + 1) {
         return false;
@@ -37,8 +41,11 @@ static bool replay_entry(struct replay *replay, const struct record *r, struct p
 static void replay_state(struct replay *replay, const struct record *r, const uint8_t *data)
 {
     struct group_log *g = &replay->groups[r->group];
+    struct replay_prefix *p = &replay->prefixes[r->group];
     struct record_state state;
     memcpy(&state, data, sizeof(state));
+    p->told = r->index;
+    p->told_term = state.prefix_term;
     g->term = r->term;
     g->vote = state.vote;
     g->commit = state.commit_index;
@@ -49,9 +56,7 @@ static void replay_state(struct replay *replay, const struct record *r, const ui
         group_log_drop_prefix(g, r->index);
         g->prefix_term = state.prefix_term;
     }
-    if (r->index >= replay->gaps[r->group]) {
-        replay->gaps[r->group] = 0;
-    }
+    p->gap = r->index >= p->gap ? 0 : p->gap;
 }
 
 enum err replay_segment(struct replay *replay, const uint8_t *bytes, size_t end, uint64_t number,
@@ -88,10 +93,11 @@ enum err replay_finish(const struct replay *r, struct err_why *why)
 {
     for (uint32_t i = 0; i < JOURNAL_GROUPS_MAX; i++) {
         const struct group_log *g = &r->groups[i];
-        if (r->gaps[i] != 0) {
+        const uint64_t gap = r->prefixes[i].gap;
+        if (gap != 0) {
             return err_set(why, ERR_CORRUPT,
                            "journal: group %" PRIu32 ": entries before %" PRIu64 " are missing", i,
-                           r->gaps[i] + 1);
+                           gap + 1);
         }
         if (g->commit > group_log_last(g)) {
             return err_set(why, ERR_CORRUPT,
@@ -107,7 +113,7 @@ void replay_finish_cut(struct replay *r)
 {
     for (uint32_t i = 0; i < JOURNAL_GROUPS_MAX; i++) {
         struct group_log *g = &r->groups[i];
-        r->gaps[i] = 0;
+        r->prefixes[i].gap = 0;
         if (g->commit > group_log_last(g)) {
             g->commit = group_log_last(g);
         }

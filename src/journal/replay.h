@@ -2,7 +2,8 @@
  *
  * Segments are given in order, each up to the end that scan.h found. What lies before the oldest
  * kept segment is gone, so a group's first entry may stand anywhere; a later state or reset must
- * then say that everything before it was compacted away. */
+ * then tell that everything before it was compacted away, or a later entry overwrite what a state
+ * has told not to be. */
 #ifndef JOURNAL_REPLAY_H
 #define JOURNAL_REPLAY_H
 
@@ -11,8 +12,12 @@
 #include "journal/journal.h"
 
 struct replay {
-    struct group_log *groups;          /* JOURNAL_GROUPS_MAX; the caller's */
-    uint64_t gaps[JOURNAL_GROUPS_MAX]; /* prefix that a later state must confirm; 0: none */
+    struct group_log *groups; /* JOURNAL_GROUPS_MAX; the caller's */
+    struct replay_prefix {
+        uint64_t gap;       /* the prefix that a later state must reach; 0: none */
+        uint64_t told;      /* the prefix that the newest state or reset has told ... */
+        uint64_t told_term; /* ... and the term of the entry there */
+    } prefixes[JOURNAL_GROUPS_MAX];
 };
 
 /* Replays the records in `bytes` up to `end` of segment `number`. Errors: ERR_CORRUPT. */
