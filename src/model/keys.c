@@ -122,9 +122,7 @@ static enum err copy_chunk(struct task *t, struct transfer *x, struct arena *are
         }
     }
     if (end == ERR_OK) { /* on behind the last row */
-        uint8_t *next = arena_get(t->run->arena, record.key.size + 1);
-        *slice_put(next, record.key) = 0;
-        x->from = slice_of(next, record.key.size + 1);
+        x->from = row_after(t, record.key);
     }
     scan_close(&scan);
     for (size_t i = 0; i < count && (end == ERR_OK || end == ERR_NOT_FOUND); i++) {

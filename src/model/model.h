@@ -54,15 +54,12 @@ struct moment {
 };
 
 /* One op on its way. `op` is borrowed, `result` is filled; its bytes live in `arena` or in the
- * engine (engine.h says how long). `lookup` is private to model. */
+ * engine (engine.h says how long). */
 struct step {
     struct model *model;
     const struct op *op;
     struct moment moment;
     struct result *result;
-
-    /* Private to model/. */
-    struct lookup lookup;
 };
 
 /* ---- Reads of the published state; any thread that may read the engine ---- */

@@ -53,7 +53,8 @@ enum op_kind {
     OP_APPEND,    /* value. -> count: bytes afterwards. Keeps the expiry, as all below do */
     OP_SET_RANGE, /* number: offset; value. -> count: bytes afterwards; pads with zeros */
     OP_BIT_SET,   /* number: bit offset; number2: 0 or 1. -> number: the bit before */
-    OP_BIT_FIELD, /* items: encoded sub-operations (struct bit_field as bytes).
+    OP_BIT_FIELD, /* R if all its steps are GETs. items: encoded sub-operations (struct bit_field as
+                   * bytes).
                    *   -> rows: value = 8 bytes of int64, or absent (overflow FAIL) */
     OP_BIT_OP,    /* number: enum bit_op; items: source keys of `table`. -> count: bytes stored */
     OP_ADD,       /* number: amount; OP_OVERFLOW... -> number: the sum. Missing counts as 0.
@@ -82,7 +83,8 @@ enum op_kind {
     /* ---- ranges; the part that lies in one shard ---- */
     OP_RANGE, /* R from key (inclusive; OP_AFTER: exclusive) to `other` (exclusive; NULL data: no
                * end); limit; OP_REVERSE, OP_KEYS_ONLY, OP_COUNT_ONLY. -> rows, count, is_more.
-               *   Values of strings; other types come with their count instead */
+               *   Values of strings; other types come with their count instead. A count that
+               *   stops at the limit has one row: the last key counted */
     OP_SET_RANGE_MEMBERS, /* R members of the set `key` from `other` on (inclusive; OP_AFTER:
                            *   exclusive); limit. -> rows: key = member; is_more */
     OP_LOG_RANGE,         /* R versions of the log `key` below version number `number` (0: from the

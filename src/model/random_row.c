@@ -93,14 +93,6 @@ static enum err nth_row(struct task *t, struct slice from, struct slice to, uint
     return err;
 }
 
-/* The smallest key behind `key`. */
-static struct slice after(struct task *t, struct slice key)
-{
-    uint8_t *bytes = arena_get(t->run->arena, key.size + 1);
-    *slice_put(bytes, key) = 0;
-    return slice_of(bytes, key.size + 1);
-}
-
 enum err random_row(struct task *t, struct slice from, struct slice to, struct random *random,
                     struct slice *key)
 {
@@ -117,7 +109,7 @@ enum err random_row(struct task *t, struct slice from, struct slice to, struct r
         bool is_right;
         const struct slice middle = cut(t, &span, random, &is_right);
         const struct slice low = is_right ? middle : span.first;
-        const struct slice high = is_right ? after(t, span.last) : middle;
+        const struct slice high = is_right ? row_after(t, span.last) : middle;
         struct slice *bound = is_right ? &span.first : &span.last;
         err = count_rows(t, low, high, !is_right, bound, &count);
         if (err == ERR_NOT_FOUND && count > 0) {

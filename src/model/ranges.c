@@ -9,6 +9,9 @@ static void op_bounds(struct task *t, struct slice *from, struct slice *to)
 {
     const struct op *op = t->op;
     *from = record_row(t, op->table, op->key);
+    if ((op->flags & OP_AFTER) != 0) {
+        *from = row_after(t, *from);
+    }
     *to = op->other.data != NULL
               ? record_row(t, op->table, op->other)
               : range_end_of(t, slice_of(from->data, row_record_head_size(op->table)));

@@ -110,15 +110,30 @@ struct group {
     struct lookup elements[ENGINE_BATCH_MAX];
     uint64_t incarnations[ENGINE_BATCH_MAX]; /* of the elements */
     enum err found[ENGINE_BATCH_MAX];        /* readers: of the records */
-    uint8_t record_of[ENGINE_BATCH_MAX];     /* number of the step's lookup, or NONE */
+    enum err found_elements[ENGINE_BATCH_MAX];
+    uint8_t record_of[ENGINE_BATCH_MAX]; /* number of the step's lookup, or NONE */
     uint8_t element_of[ENGINE_BATCH_MAX];
     uint8_t scratch[ENGINE_BATCH_MAX][SCRATCH_BYTES];
 };
 
 #define NONE UINT8_MAX
 
-/* First pass: the records of those steps whose kind has `traits`. */
-static void group_aim(struct group *g, struct step *steps, size_t count, unsigned traits,
+static bool has_one_member(const struct op *op)
+{
+    return (kind_of(op->kind)->traits & HAS_MEMBERS) != 0 && op->item_count == 1;
+}
+
+/* A read that a published lookup or two can answer. One member of one set is asked for: header and
+ * row may be of two states, because each alone is true of a moment during the call.
+ * Anything else that reads several rows must read them from one state. */
+static bool is_point_read(const struct op *op)
+{
+    return (kind_of(op->kind)->traits & POINT_READ) != 0 ||
+           (op->kind == OP_SET_HAS && op->item_count == 1);
+}
+
+/* First pass: the records; of readers only those that are looked up side by side. */
+static void group_aim(struct group *g, struct step *steps, size_t count, bool is_writer,
                       struct arena *arena)
 {
     g->steps = steps;
@@ -126,55 +141,78 @@ static void group_aim(struct group *g, struct step *steps, size_t count, unsigne
     g->record_count = 0;
     g->element_count = 0;
     for (size_t i = 0; i < count; i++) {
+        const struct op *op = steps[i].op;
         g->record_of[i] = NONE;
         g->element_of[i] = NONE;
-        if ((kind_of(steps[i].op->kind)->traits & traits) == traits) {
+        if ((kind_of(op->kind)->traits & HAS_RECORD) != 0 && (is_writer || is_point_read(op))) {
             const size_t r = g->record_count++;
             g->record_of[i] = (uint8_t)r;
-            aim(&g->records[r], steps[i].model->engine, steps[i].op, arena, g->scratch[r]);
+            aim(&g->records[r], steps[i].model->engine, op, arena, g->scratch[r]);
         }
     }
 }
 
-static bool has_one_member(const struct op *op)
+/* The only member of step `i`, whose record is `record`, if that is a large set. */
+static void aim_element(struct group *g, size_t i, const struct lookup *record, struct arena *arena)
 {
-    return (kind_of(op->kind)->traits & HAS_MEMBERS) != 0 && op->item_count == 1;
+    const struct op *op = g->steps[i].op;
+    struct set_header header;
+    if (record->record.type != RECORD_SET ||
+        set_header_get(record->record.value, &header) != ERR_OK) {
+        return;
+    }
+    const size_t e = g->element_count++;
+    uint8_t *bytes = arena_get(arena, ROW_ELEMENT_HEAD + op->items[0].size);
+    uint8_t *end = slice_put(row_element_head(bytes, op->table, header.incarnation), op->items[0]);
+    struct lookup *l = &g->elements[e];
+    l->engine = record->engine;
+    l->key = slice_of(bytes, (size_t)(end - bytes));
+    memset(l->place, 0, sizeof(l->place));
+    g->incarnations[e] = header.incarnation;
+    g->element_of[i] = (uint8_t)e;
 }
 
-/* Second pass: the only members of steps whose record is a large set as it was found. */
-static enum err group_aim_elements(struct group *g, enum engine_wait wait, struct arena *arena)
+/* Second pass: members that are asked for alone, in the set as it is before the group runs. */
+static enum err group_aim_elements(struct group *g, const struct run *run)
 {
     for (size_t i = 0; i < g->count; i++) {
-        const struct op *op = g->steps[i].op;
-        if (g->record_of[i] == NONE || !has_one_member(op)) {
+        if (g->record_of[i] == NONE || !has_one_member(g->steps[i].op)) {
             continue;
         }
         struct lookup *record = &g->records[g->record_of[i]];
-        struct set_header header;
-        const enum err err = engine_find(record, wait, arena);
-        if (err != ERR_OK && err != ERR_NOT_FOUND) {
+        const enum err err =
+            run->is_writer ? engine_find(record, run->wait, run->arena) : g->found[g->record_of[i]];
+        if (err == ERR_OK) {
+            aim_element(g, i, record, run->arena);
+        } else if (err != ERR_NOT_FOUND && run->is_writer) {
             return err;
         }
-        if (err == ERR_NOT_FOUND || record->record.type != RECORD_SET ||
-            set_header_get(record->record.value, &header) != ERR_OK) {
-            continue;
-        }
-        const size_t e = g->element_count++;
-        uint8_t *bytes = arena_get(arena, ROW_ELEMENT_HEAD + op->items[0].size);
-        uint8_t *end =
-            slice_put(row_element_head(bytes, op->table, header.incarnation), op->items[0]);
-        struct lookup *l = &g->elements[e];
-        l->engine = record->engine;
-        l->key = slice_of(bytes, (size_t)(end - bytes));
-        memset(l->place, 0, sizeof(l->place));
-        g->incarnations[e] = header.incarnation;
-        g->element_of[i] = (uint8_t)e;
     }
-    return g->element_count > 0 ? engine_approach(g->elements, g->element_count, wait) : ERR_OK;
+    if (g->element_count > 0 && run->is_writer) {
+        return engine_approach(g->elements, g->element_count, run->wait);
+    }
+    if (g->element_count > 0) {
+        engine_get_many(g->elements, g->element_count, run->wait, run->arena, g->found_elements);
+    }
+    return ERR_OK;
 }
 
-static struct task task_of(const struct run *run, const struct step *step, size_t budget_bytes,
-                           struct lookup *lookup)
+/* What the step of the group has at hand. */
+static void task_group(struct task *t, struct group *g, size_t i, bool is_fetched)
+{
+    if (g->record_of[i] != NONE) {
+        t->lookup = &g->records[g->record_of[i]];
+        t->is_fetched = is_fetched;
+        t->fetched = is_fetched ? g->found[g->record_of[i]] : ERR_OK;
+    }
+    if (g->element_of[i] != NONE) {
+        t->element = &g->elements[g->element_of[i]];
+        t->element_incarnation = g->incarnations[g->element_of[i]];
+        t->element_fetched = is_fetched ? g->found_elements[g->element_of[i]] : ERR_OK;
+    }
+}
+
+static struct task task_of(const struct run *run, const struct step *step, size_t budget_bytes)
 {
     *step->result = (struct result){0};
     return (struct task){.run = run,
@@ -182,7 +220,6 @@ static struct task task_of(const struct run *run, const struct step *step, size_
                          .op = step->op,
                          .moment = &step->moment,
                          .result = step->result,
-                         .lookup = lookup,
                          .budget_bytes = budget_bytes};
 }
 
@@ -192,12 +229,8 @@ static enum err group_run(struct group *g, const struct run *run, size_t budget_
     for (size_t i = 0; i < g->count; i++) {
         struct step *step = &g->steps[i];
         CHECK(step->model->has_begun);
-        struct lookup *lookup = g->record_of[i] == NONE ? NULL : &g->records[g->record_of[i]];
-        struct task t = task_of(run, step, budget_bytes, lookup);
-        if (g->element_of[i] != NONE) {
-            t.element = &g->elements[g->element_of[i]];
-            t.element_incarnation = g->incarnations[g->element_of[i]];
-        }
+        struct task t = task_of(run, step, budget_bytes);
+        task_group(&t, g, i, false);
         const bool has_id = step->op->idempotency_id.size > 0 && !op_is_read(step->op);
         const enum err err = has_id ? idempotency_run(&t) : task_run(&t);
         if (is_engine_err(err)) {
@@ -216,13 +249,13 @@ enum err model_run(struct step *steps, size_t count, enum engine_wait wait, size
     enum err err = ERR_OK;
     for (size_t first = 0; first < count && err == ERR_OK; first += g.count) {
         const size_t left = count - first;
-        group_aim(&g, steps + first, left < ENGINE_BATCH_MAX ? left : ENGINE_BATCH_MAX, HAS_RECORD,
+        group_aim(&g, steps + first, left < ENGINE_BATCH_MAX ? left : ENGINE_BATCH_MAX, true,
                   arena);
         if (g.record_count > 1) {
             err = engine_approach(g.records, g.record_count, wait);
         }
         if (err == ERR_OK && g.record_count > 1) {
-            err = group_aim_elements(&g, wait, arena);
+            err = group_aim_elements(&g, &run);
         }
         if (err == ERR_OK) {
             err = group_run(&g, &run, budget_bytes);
@@ -231,23 +264,15 @@ enum err model_run(struct step *steps, size_t count, enum engine_wait wait, size
     return err;
 }
 
-/* One member of one set is asked for: header and row may be of two states, because each of them
- * alone is true of a moment during the call. Anything else that reads several rows
- * must read them from one state. */
-static bool needs_view(const struct op *op)
-{
-    return (kind_of(op->kind)->traits & POINT_READ) == 0 &&
-           !(op->kind == OP_SET_HAS && op->item_count == 1);
-}
-
 /* A read that is not alone with its record. */
 static void read_alone(struct step *step, const struct run *run, size_t budget_bytes)
 {
     struct lookup lookup;
     struct reader view;
     struct run pinned = *run;
-    struct task t = task_of(&pinned, step, budget_bytes, &lookup);
-    const bool is_pinning = run->view == NULL && needs_view(step->op);
+    struct task t = task_of(&pinned, step, budget_bytes);
+    t.lookup = &lookup;
+    const bool is_pinning = run->view == NULL && !is_point_read(step->op);
     if (is_pinning) {
         step->result->err = view_open(step->model->engine, &view);
         if (step->result->err != ERR_OK) {
@@ -269,9 +294,11 @@ void model_read(struct step *steps, size_t count, enum engine_wait wait, size_t 
     struct group g;
     for (size_t first = 0; first < count; first += g.count) {
         const size_t left = count - first;
-        group_aim(&g, steps + first, left < ENGINE_BATCH_MAX ? left : ENGINE_BATCH_MAX,
-                  HAS_RECORD | POINT_READ, arena);
+        group_aim(&g, steps + first, left < ENGINE_BATCH_MAX ? left : ENGINE_BATCH_MAX, false,
+                  arena);
         engine_get_many(g.records, g.record_count, wait, arena, g.found);
+        const enum err err = group_aim_elements(&g, &run);
+        CHECK(err == ERR_OK); /* readers have an answer for each step */
         for (size_t i = 0; i < g.count; i++) {
             struct step *step = &g.steps[i];
             DCHECK(op_is_read(step->op));
@@ -279,9 +306,8 @@ void model_read(struct step *steps, size_t count, enum engine_wait wait, size_t 
                 read_alone(step, &run, budget_bytes);
                 continue;
             }
-            struct task t = task_of(&run, step, budget_bytes, &g.records[g.record_of[i]]);
-            t.is_fetched = true;
-            t.fetched = g.found[g.record_of[i]];
+            struct task t = task_of(&run, step, budget_bytes);
+            task_group(&t, &g, i, true);
             step->result->err = task_run(&t);
         }
     }

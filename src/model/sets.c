@@ -56,7 +56,7 @@ static enum err element_find(struct task *t, const struct set *s, struct slice m
 {
     if (t->element != NULL && t->element_incarnation == s->incarnation) {
         *found = t->element;
-        return row_find(t, t->element);
+        return t->is_fetched ? t->element_fetched : row_find(t, t->element);
     }
     uint8_t *bytes = arena_get(t->run->arena, ROW_ELEMENT_HEAD + member.size);
     uint8_t *end = slice_put(row_element_head(bytes, s->table, s->incarnation), member);

@@ -84,8 +84,9 @@ struct task {
     struct lookup *lookup;  /* of the op's record; may have been approached */
     struct lookup *element; /* of the op's only member in a large set; NULL: not approached */
     uint64_t element_incarnation;
-    size_t budget_bytes;  /* of rows that a read may answer */
-    struct reader reader; /* task_reader() */
+    enum err element_fetched; /* with `is_fetched`: what looking it up said */
+    size_t budget_bytes;      /* of rows that a read may answer */
+    struct reader reader;     /* task_reader() */
     bool has_reader;
     bool is_fetched; /* `lookup` holds the record already, or `fetched` says why not */
     enum err fetched;
@@ -157,6 +158,9 @@ struct slice record_row(struct task *t, uint32_t table, struct slice key);
 
 /* All rows that begin with `prefix` lie from it to this. In the arena. */
 struct slice range_end_of(struct task *t, struct slice prefix);
+
+/* The least row key behind `row`. In the arena. */
+struct slice row_after(struct task *t, struct slice row);
 
 /* Finds the record of the task's op, or that of another key; `p->lookup` and `p->table` are set
  * by these functions. An absent record is no error: see `p->is_there`. Engine errors only. */

@@ -29,7 +29,8 @@ struct world {
     struct random random;
     uint64_t revision; /* of the last write, or published */
     uint64_t count;
-    struct slice keys[KEYS_MAX]; /* sorted, all different; owned */
+    struct slice keys[KEYS_MAX]; /* sorted, all different */
+    struct arena key_bytes;
     struct row rows[KEYS_MAX];
     struct held views[VIEWS_OPEN];
 };
@@ -44,11 +45,6 @@ static int by_key(const void *a, const void *b)
     return slice_compare(*(const struct slice *)a, *(const struct slice *)b);
 }
 
-static void free_key(struct slice key)
-{
-    mem_free((void *)(uintptr_t)key.data);
-}
-
 /* Short, long, with zero bytes, with long common prefixes. */
 static struct slice make_key(struct world *w)
 {
@@ -56,7 +52,7 @@ static struct slice make_key(struct world *w)
         "", "a", "table-one:", "table-one:user:0000000000", "table-two:", "\xff\xff\xff"};
     const struct slice prefix = slice_of_text(prefixes[draw(w, 6)]);
     const size_t size = prefix.size + 1 + draw(w, draw(w, 50) == 0 ? 3000 : 12);
-    uint8_t *data = mem_alloc(size);
+    uint8_t *data = arena_get(&w->key_bytes, size);
     memcpy(data, prefix.data, prefix.size);
     const size_t letters = draw(w, 2) == 0 ? 4 : 256;
     for (size_t i = prefix.size; i < size; i++) {
@@ -73,9 +69,7 @@ static void make_keys(struct world *w)
     }
     qsort(keys, KEYS_MAX, sizeof(keys[0]), by_key);
     for (size_t i = 0; i < KEYS_MAX; i++) {
-        if (w->count > 0 && slice_equal(keys[w->count - 1], keys[i])) {
-            free_key(keys[i]);
-        } else {
+        if (w->count == 0 || !slice_equal(keys[w->count - 1], keys[i])) {
             keys[w->count++] = keys[i];
         }
     }
@@ -353,9 +347,7 @@ static void finish(struct world *w, uint64_t used_at_start)
         EXPECT_EQ(used_at_start, stats.used_bytes);
     }
     w->f->close(w->f->arg, w->engines);
-    for (size_t i = 0; i < w->count; i++) {
-        free_key(w->keys[i]);
-    }
+    arena_deinit(&w->key_bytes);
     arena_deinit(&w->arena);
 }
 

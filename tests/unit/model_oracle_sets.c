@@ -331,7 +331,11 @@ static void check_row(const struct oracle_case *c, const struct oracle_record *r
 enum err oracle_range(struct oracle *o, struct oracle_case *c)
 {
     struct oracle_record *found[ORACLE_RECORDS];
-    const size_t count = collect(o, c->op->table, c->op->key, c->op->other, found);
+    size_t count = collect(o, c->op->table, c->op->key, c->op->other, found);
+    if (count > 0 && (c->op->flags & OP_AFTER) != 0 &&
+        slice_equal(buf_slice(&found[0]->key), c->op->key)) {
+        memmove(found, found + 1, --count * sizeof(struct oracle_record *));
+    }
     const bool is_reverse = (c->op->flags & OP_REVERSE) != 0;
     const uint64_t limit = c->op->limit == 0 ? UINT64_MAX : c->op->limit;
     const size_t wanted = count < limit ? count : (size_t)limit;

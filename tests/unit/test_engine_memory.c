@@ -101,11 +101,46 @@ static void test_epochs(void)
     epoch_leave(one);
 }
 
+#define BLOCKS_MAX 200
+
+static void take_blocks(struct pages *p, bool is_huge, struct block_place *places)
+{
+    for (unsigned i = 0; i < BLOCKS_MAX; i++) {
+        places[i] = pages_take(p, is_huge);
+        EXPECT_EQ(0, (uintptr_t)places[i].memory % 64);
+        EXPECT(places[i].size > BLOCK_SIZE / 2);
+        EXPECT(places[i].size <= BLOCK_SIZE);
+        memset(places[i].memory, (int)i, places[i].size);
+        memset(places[i].head, (int)i, BLOCK_HEAD_SIZE);
+    }
+}
+
+/* Blocks and their heads do not overlap, and a block leads to its head. */
+static void test_pages(void)
+{
+    struct pages p;
+    struct block_place places[BLOCKS_MAX];
+    pages_init(&p);
+    for (unsigned round = 0; round < 4; round++) {
+        take_blocks(&p, round % 2 == 1, places);
+        for (unsigned i = 0; i < BLOCKS_MAX; i++) {
+            const unsigned n = (i * 77 + 5) % BLOCKS_MAX; /* in no order */
+            uint8_t *last = places[n].memory + places[n].size - 1;
+            EXPECT(pages_head(places[n].memory) == places[n].head);
+            EXPECT(pages_head(last) == places[n].head);
+            EXPECT_EQ(n, places[n].memory[0]);
+            EXPECT_EQ(n, *last);
+            EXPECT_EQ(n, ((const uint8_t *)places[n].head)[BLOCK_HEAD_SIZE - 1]);
+            pages_give(&p, last);
+        }
+        EXPECT(p.small.all == NULL);
+        EXPECT(p.huge.all == NULL);
+    }
+}
+
 static const struct test_case cases[] = {
-    {"conformance", test_conformance},
-    {"random", test_random},
-    {"applied", test_applied},
-    {"epochs", test_epochs},
+    {"conformance", test_conformance}, {"random", test_random}, {"applied", test_applied},
+    {"epochs", test_epochs},           {"pages", test_pages},
 };
 
 TEST_MAIN(cases)

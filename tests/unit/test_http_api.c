@@ -178,7 +178,7 @@ static void test_batch_waits_for_the_client(void)
     open_request(&t, &f, "POST /api/v1/tables/kv/batch", buf_slice(&lines));
     f.waiting = HTTP_STREAM_HIGH;
     fake_start(&f, 4096);
-    EXPECT(f.is_paused);
+    EXPECT_EQ(1, f.pauses);
     world_wait(&t.world, 100);
     const size_t first = count_bytes(&f.body, '\n');
     EXPECT(first > 0 && first < 100);

@@ -256,7 +256,7 @@ static struct op some_op(struct play *p, bool is_inside)
         break;
     case OP_RANGE:
         op.flags = (uint16_t)(draw(p, 2) * OP_REVERSE + draw(p, 2) * OP_KEYS_ONLY +
-                              draw(p, 2) * OP_COUNT_ONLY);
+                              draw(p, 2) * OP_COUNT_ONLY + draw(p, 2) * OP_AFTER);
         op.limit = draw(p, 6);
         op.other = draw(p, 3) == 0 ? slice_of(NULL, 0) : op.other;
         break;
