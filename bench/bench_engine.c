@@ -41,13 +41,15 @@ static uint64_t clock_ns(void)
 
 static size_t resident_bytes(void)
 {
-    unsigned long total = 0;
-    unsigned long resident = 0;
+    char line[128];
+    char *end = line;
     FILE *f = fopen("/proc/self/statm", "r");
     CHECK(f != NULL);
-    CHECK(fscanf(f, "%lu %lu", &total, &resident) == 2);
+    const char *text = fgets(line, sizeof(line), f);
+    CHECK(text != NULL);
     (void)fclose(f);
-    return resident * 4096;
+    (void)strtoul(text, &end, 10); /* mapped */
+    return strtoul(end, NULL, 10) * 4096;
 }
 
 static uint64_t mix(uint64_t x)
@@ -63,7 +65,8 @@ static struct slice name_of(const struct bench *b, uint64_t i, uint8_t *bytes)
     if (b->is_set) {
         const uint64_t set = mix(i / 5 + 1);
         const uint64_t member = mix(i);
-        memcpy(bytes + 1, "set:", 4);
+        const uint8_t head[] = {'s', 'e', 't', ':'};
+        memcpy(bytes + 1, head, sizeof(head));
         memcpy(bytes + 5, &set, 8);
         bytes[13] = ':';
         memcpy(bytes + 14, &member, 8);
@@ -76,6 +79,7 @@ static struct slice name_of(const struct bench *b, uint64_t i, uint8_t *bytes)
 
 static struct lookup lookup_of(const struct bench *b, uint64_t i, uint8_t *bytes)
 {
+    CHECK(b->engine_count > 0);
     return (struct lookup){.engine = b->engines[i % b->engine_count], .key = name_of(b, i, bytes)};
 }
 
@@ -95,6 +99,12 @@ static void write_one(struct bench *b, struct lookup *l, bool is_erase)
                                   .create_revision = exists ? l->record.create_revision : revision,
                                   .version = exists ? l->record.version + 1 : 1};
     engine_put(l, &record);
+}
+
+static void commit(struct bench *b, struct engine *e)
+{
+    const enum err result = engine_commit(e, b->revision);
+    CHECK(result == ERR_OK);
 }
 
 static void write_batch(struct bench *b, uint64_t first, size_t count, bool is_random,
@@ -120,7 +130,7 @@ static void write_batch(struct bench *b, uint64_t first, size_t count, bool is_r
     }
     b->revision++;
     for (unsigned i = 0; i < b->engine_count; i++) {
-        CHECK(engine_commit(b->engines[i], b->revision) == ERR_OK);
+        commit(b, b->engines[i]);
     }
     epoch_quiet(&b->epoch, b->reader);
 }
@@ -371,7 +381,8 @@ static void measure_erase_range(struct bench *b)
     for (bool is_done = false; !is_done;) {
         engine_begin(b->engines[0]);
         is_done = engine_erase_range(b->engines[0], none, none, ++b->revision, BATCH_MAX);
-        CHECK(engine_commit(b->engines[0], ++b->revision) == ERR_OK);
+        b->revision++;
+        commit(b, b->engines[0]);
         epoch_quiet(&b->epoch, b->reader);
     }
     (void)printf("erase range: %.0f ns a row\n", (double)(clock_ns() - start) / (double)b->keys);
@@ -391,7 +402,8 @@ static void measure_coldest(struct bench *b, uint64_t count)
         struct lookup l = {.engine = b->engines[0], .key = record.key};
         engine_begin(b->engines[0]);
         write_one(b, &l, true);
-        CHECK(engine_commit(b->engines[0], ++b->revision) == ERR_OK);
+        b->revision++;
+        commit(b, b->engines[0]);
         write_batch(b, b->keys + i, 1, false, false);
     }
     (void)printf("evict one, put one: %.0f ns\n", (double)(clock_ns() - start) / (double)count);

@@ -62,8 +62,8 @@ struct reader {
 /* A key on its way through an engine. Zero `place` at first. */
 struct lookup {
     struct engine *engine;
-    struct slice key;    /* 1 to ENGINE_KEY_MAX bytes; borrowed */
-    uint64_t place[6];   /* private to engine/: a hint, never wrong */
+    struct slice key;     /* 1 to ENGINE_KEY_MAX bytes; borrowed */
+    uint64_t place[6];    /* private to engine/: a hint, never wrong */
     struct record record; /* set by engine_find(), engine_get_many() */
 };
 
@@ -73,7 +73,7 @@ struct engine_stats {
     uint64_t disk_bytes;
     uint64_t waiting; /* replaced versions and nodes not given back yet */
     uint64_t cache_hits, cache_misses, cache_bytes; /* record cache */
-    uint64_t views; /* open */
+    uint64_t views;                                 /* open */
 };
 
 /* ---- Readers ---- */
@@ -121,7 +121,8 @@ void engine_put(struct lookup *l, const struct record *record);
 void engine_erase(struct lookup *l, uint64_t revision);
 
 /* Takes rows with from <= key < to away: memory: at most `limit`; disk: all, by one range
- * tombstone. Nobody reads such rows any more (a dropped table or collection). True: all are gone. */
+ * tombstone. Nobody reads such rows any more (a dropped table or collection). True: all are gone.
+ */
 bool engine_erase_range(struct engine *e, struct slice from, struct slice to, uint64_t revision,
                         size_t limit);
 

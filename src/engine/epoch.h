@@ -13,7 +13,8 @@
 #define ENGINE_EPOCH_H
 
 #include <stdatomic.h>
-#include <stdint.h>
+
+#include "engine/pages.h"
 
 #define EPOCH_READERS_MAX 64 /* threads that may read engines of one node */
 
@@ -26,6 +27,7 @@ struct epoch_reader {
 struct epoch {
     _Alignas(64) _Atomic uint64_t now;
     _Atomic uint32_t high; /* readers above were never taken */
+    struct pages pages;    /* memory of these engines */
     struct epoch_reader readers[EPOCH_READERS_MAX];
 };
 

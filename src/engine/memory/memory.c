@@ -318,8 +318,10 @@ struct engine *memory_open(struct epoch *epoch, uint64_t applied)
     CHECK(applied <= REVISION_MAX);
     struct memory_engine *e = aligned_alloc(_Alignof(struct memory_engine), sizeof(*e));
     CHECK(e != NULL);
-    *e = (struct memory_engine){
-        .head = {&memory_ops}, .published = applied, .epoch = epoch, .slab = slab_new()};
+    *e = (struct memory_engine){.head = {&memory_ops},
+                                .published = applied,
+                                .epoch = epoch,
+                                .slab = slab_new(&epoch->pages)};
     tree_init(&e->tree, e->slab, retire, e);
     return &e->head;
 }

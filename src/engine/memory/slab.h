@@ -7,13 +7,13 @@
 #ifndef ENGINE_MEMORY_SLAB_H
 #define ENGINE_MEMORY_SLAB_H
 
-#include <stddef.h>
-#include <stdint.h>
+#include "engine/pages.h"
 
 struct slab;
 
-/* Returns owned; takes no memory for objects before the first one. */
-struct slab *slab_new(void);
+/* Returns owned; shares `pages`, which outlives it. Takes no memory for objects before the first.
+ */
+struct slab *slab_new(struct pages *pages);
 
 /* Frees `*s` and sets it to NULL. All objects have been given back. */
 void slab_free(struct slab **s);

@@ -15,8 +15,9 @@ static void count(struct slab *s, size_t used)
     atomic_store_explicit(&s->used, used, memory_order_relaxed);
 }
 
-struct slab *slab_new(void)
+struct slab *slab_new(struct pages *pages)
 {
+    (void)pages;
     return mem_zero(1, sizeof(struct slab));
 }
 
