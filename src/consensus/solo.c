@@ -19,6 +19,7 @@
 #include "base/buf.h"
 #include "base/check.h"
 #include "base/mem.h"
+#include "base/planted.h"
 #include "consensus/consensus.h"
 
 #define COMMITTED_MAX 4096                /* entries of one committed range: a turn stays short */
@@ -220,6 +221,9 @@ enum consensus_err consensus_propose(struct consensus *g, const struct consensus
             return fail(g, CONSENSUS_INVALID, "empty command");
         }
         size += commands[i].size;
+    }
+    if (planted("reuse-index") && g->last % 8 == 7) {
+        g->last--;
     }
     *first = g->last + 1;
     *term = g->term;

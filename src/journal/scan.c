@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/planted.h"
 
 #define COMMITS_AHEAD_MAX (1u << 24) /* more commits than this do not fit behind one place */
 
@@ -52,7 +53,7 @@ void scan_segment(struct scan *s, const uint8_t *bytes, size_t size, size_t from
         }
         at += record_space(r.size);
         open_commit = r.commit;
-        if ((r.flags & RECORD_LAST) != 0) {
+        if ((r.flags & RECORD_LAST) != 0 || planted("half-commit")) {
             s->last_commit = r.commit;
             s->end = at;
             open_commit = 0;

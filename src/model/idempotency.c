@@ -6,9 +6,8 @@
  * The second kind is a queue without gaps, so its oldest row is found without a scan. It
  * bounds both time (IDEMPOTENCY_KEEP_MS of ordered time) and number
  * (IDEMPOTENCY_ROWS_MAX). A result that has been replaced is known by its number. */
-#include "model/command.h"
-
 #include "base/planted.h"
+#include "model/command.h"
 #include "model/state.h"
 #include "model/varint.h"
 
@@ -229,9 +228,6 @@ static bool kept_get(struct slice value, struct kept *kept)
     if (value.size < 9 || value.data[0] != RESULT_VERSION) {
         return false;
     }
-    if (planted("forget-ids")) {
-        return false;
-    }
     kept->hash = big_endian_get(value.data + 1);
     value = slice_skip(value, 9);
     const bool is_good = varint_take(&value, &kept->number) && varint_take(&value, &kept->stamp_ms);
@@ -241,8 +237,8 @@ static bool kept_get(struct slice value, struct kept *kept)
 
 static bool is_kept(const struct task *t, uint64_t stamp_ms)
 {
-    return t->moment->now_ms < IDEMPOTENCY_KEEP_MS ||
-           stamp_ms > t->moment->now_ms - IDEMPOTENCY_KEEP_MS;
+    return !planted("forget-ids") && (t->moment->now_ms < IDEMPOTENCY_KEEP_MS ||
+                                      stamp_ms > t->moment->now_ms - IDEMPOTENCY_KEEP_MS);
 }
 
 static struct slice retry_row(uint8_t *bytes, uint64_t number)

@@ -1,7 +1,6 @@
 /* Rows and records of a task: what every operation is made of. */
-#include "model/state.h"
-
 #include "base/planted.h"
+#include "model/state.h"
 #include "model/varint.h"
 
 const struct reader *task_reader(struct task *t)

@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "base/planted.h"
 #include "router/router_private.h"
 
 static uint32_t shard_of(const struct router *r, const struct table *t, struct slice key)
@@ -98,8 +99,8 @@ static void send(struct router *r, struct call *c, uint32_t group, bool is_memor
     const uint32_t owner = shard_owner(r->node->config.shards, group);
     const bool is_own = owner == r->index;
     const bool is_read = op_is_read(&c->op);
-    const bool is_behind =
-        c->order != NULL && c->order->unfinished > 0 && (c->order->shards & order_bit(group)) != 0;
+    const bool is_behind = !planted("stale-reads") && c->order != NULL &&
+                           c->order->unfinished > 0 && (c->order->shards & order_bit(group)) != 0;
     c->work = (struct shard_work){
         .op = &c->op,
         .result = &c->result,

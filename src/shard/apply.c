@@ -7,6 +7,7 @@
  * An entry is always read from its bytes, so a replay years later does the same. */
 #include "base/check.h"
 #include "base/mem.h"
+#include "base/planted.h"
 #include "model/command.h"
 #include "shard/shard_private.h"
 
@@ -69,6 +70,9 @@ static void add_entry(struct shard *s, const struct log_batch *b, const struct i
     if (c->stamp_ms > s->apply.applied.stamp_ms) {
         s->apply.applied.stamp_ms = c->stamp_ms;
     }
+    if (planted("apply-twice") && !s->is_replayed && s->apply.count + 1 < SHARD_APPLY_MAX) {
+        add_step(s, i, &c->op, (struct moment){.now_ms = c->stamp_ms, .revision = i->index});
+    }
     add_step(s, i, &c->op,
              (struct moment){.now_ms = c->stamp_ms, .revision = i->index, .random = c->random});
 }
@@ -92,6 +96,9 @@ static void add_item(struct shard *s, const struct log_batch *b, const struct it
 static bool gather(struct shard *s)
 {
     struct apply *a = &s->apply;
+    if (planted("skip-replay") && !s->is_replayed) {
+        s->applied.index = s->replay_to > s->applied.index ? s->replay_to : s->applied.index;
+    }
     if (s->committed > s->applied.index) {
         (void)fill_gap(s);
     }

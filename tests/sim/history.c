@@ -154,7 +154,9 @@ static void append_text(char *to, struct slice bytes)
 {
     const size_t size = strlen(to);
     EXPECT(size + bytes.size < HISTORY_VALUE_MAX);
-    memcpy(to + size, bytes.data, bytes.size);
+    if (bytes.size > 0) {
+        memcpy(to + size, bytes.data, bytes.size);
+    }
     to[size + bytes.size] = '\0';
 }
 

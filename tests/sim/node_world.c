@@ -2,7 +2,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
-#include "engine/disk_store.h"
+#include "engine/standin/standin.h"
 #include "harness.h"
 #include "journal/journal.h"
 #include "sys/sim/world.h"
@@ -33,7 +33,13 @@ static void on_ready(void *arg)
 
 static enum err open_disk(struct sim_node *n, struct err_why *why)
 {
-    enum err e = folder_open("journal", &n->folder, why);
+    const struct disk_config store = {.path = "engine",
+                                      .shards = n->config.shards,
+                                      .write_bytes = 1 << 20,
+                                      .jobs = 1,
+                                      .medium = n->medium};
+    enum err e = disk_store_open(&store, &n->store, why);
+    e = e == ERR_OK ? folder_open("journal", &n->folder, why) : e;
     const struct journal_config config = {.folder = n->folder,
                                           .segment_bytes = 64 << 10,
                                           .first_bytes = 16 << 10,
@@ -151,6 +157,9 @@ static void close_all(struct sim_node *n)
     }
     journal_close(&n->journal);
     shard_node_close(&n->shards);
+    if (n->store != NULL) {
+        disk_store_close(&n->store);
+    }
 }
 
 void node_stop(struct sim_node *n)
@@ -185,6 +194,9 @@ void node_kill(struct sim_node *n)
     if (n->shards != NULL) {
         shard_node_abandon(n->shards);
     }
+    if (n->medium != NULL) {
+        standin_power_cut(n->medium);
+    }
     close_all(n);
     if (n->folder != NULL) {
         folder_close(&n->folder);
@@ -195,17 +207,16 @@ void node_kill(struct sim_node *n)
     n->pool = NULL;
 }
 
-void node_power_on(struct sim_node *n)
+void node_power_on(void)
 {
     if (sim_power_is_cut()) {
         sim_power_on();
     }
-    disk_store_power_cut(n->store);
 }
 
 void node_forget(struct sim_node *n)
 {
-    if (n->store != NULL) {
-        disk_store_close(&n->store);
+    if (n->medium != NULL) {
+        standin_medium_free(&n->medium);
     }
 }

@@ -18,7 +18,8 @@ struct node_config {
 
 struct sim_node {
     struct node_config config;
-    struct disk_store *store; /* survives power cuts as a disk does */
+    struct standin_medium *medium; /* what the engine has on disk; survives everything */
+    struct disk_store *store;
     struct folder *folder;
     struct journal *journal;
     struct worker_pool *pool;
@@ -47,7 +48,7 @@ void node_stop(struct sim_node *n);
 void node_kill(struct sim_node *n);
 
 /* The power comes back: the disk has kept what it promised, and perhaps more. */
-void node_power_on(struct sim_node *n);
+void node_power_on(void);
 
 /* Frees what survives everything. */
 void node_forget(struct sim_node *n);

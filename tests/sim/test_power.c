@@ -10,7 +10,7 @@
 #include <inttypes.h>
 
 #include "base/mem.h"
-#include "engine/disk_store.h"
+#include "engine/standin/standin.h"
 #include "harness.h"
 #include "sim/history.h"
 #include "sim/node_world.h"
@@ -45,7 +45,7 @@ static void start_until_ready(struct client *c)
             (void)fprintf(stderr, "refused to start: %s\n", why.text);
             EXPECT(false);
         }
-        node_power_on(&c->node);
+        node_power_on();
     }
 }
 
@@ -109,7 +109,7 @@ static void kill_and_recover(struct client *c, bool is_cut)
     node_kill(&c->node);
     c->history->waiting = 0;
     c->history->order = (struct call_order){0};
-    node_power_on(&c->node);
+    node_power_on();
     if (random_below(&c->random, 3) == 0) { /* again, while it recovers */
         sim_power_cut(sim_file_calls() + 1 + random_below(&c->random, CUT_CALLS));
     } else {
@@ -129,10 +129,10 @@ static void run_seed(uint64_t seed)
     c->node.config = (struct node_config){.loops = 1 + (uint32_t)(seed % 3),
                                           .shards = 1 + (uint32_t)(seed % 4),
                                           .memory_max = 16 << 20};
-    const struct disk_config store = {
-        .path = "engine", .shards = c->node.config.shards, .write_bytes = 1 << 20, .jobs = 1};
-    struct err_why why = {0};
-    EXPECT_EQ(ERR_OK, disk_store_open(&store, &c->node.store, &why));
+    c->node.medium = standin_medium_new(seed);
+    const struct standin_faults faults = {
+        .wait_permille = 200, .busy_permille = 20, .flush_permille = 50};
+    standin_set_faults(c->node.medium, &faults);
     start_until_ready(c);
     c->history = mem_alloc(sizeof(*c->history));
     history_init(c->history, c->node.router[0], seed);

@@ -1,0 +1,94 @@
+/* Order on a connection: what is sent behind a write sees it, whatever the disk is doing; replies
+ * come in an order that some sequence of the commands explains. */
+#include "base/mem.h"
+#include "engine/standin/standin.h"
+#include "harness.h"
+#include "sim/node_world.h"
+#include "sys/sim/world.h"
+
+#define PIPELINE 64
+
+struct pipeline {
+    struct sim_node node;
+    struct call_order order;
+    struct call calls[2 * PIPELINE];
+    char values[PIPELINE][16];
+    size_t done;
+    bool all_done;
+};
+
+static void on_write(struct call *c)
+{
+    struct pipeline *p = c->arg;
+    EXPECT_EQ(ERR_OK, c->result.err);
+    p->all_done = ++p->done == 2 * (size_t)PIPELINE;
+}
+
+/* The read behind write i must see write i: the next one is not sent before it. */
+static void on_read(struct call *c)
+{
+    struct pipeline *p = c->arg;
+    const size_t i = (size_t)(c - p->calls) / 2;
+    EXPECT_EQ(ERR_OK, c->result.err);
+    EXPECT(slice_equal(c->result.value, slice_of_text(p->values[i])));
+    p->all_done = ++p->done == 2 * (size_t)PIPELINE;
+}
+
+static void run_pipeline(struct pipeline *p, const char *table_name, uint32_t from_loop)
+{
+    struct router *r = p->node.router[from_loop];
+    const struct table *t = router_table(r, slice_of_text(table_name));
+    p->done = 0;
+    p->all_done = false;
+    for (size_t i = 0; i < PIPELINE; i++) {
+        (void)snprintf(p->values[i], sizeof(p->values[i]), "value %zu", i);
+        p->calls[2 * i] = (struct call){.op = {.kind = OP_PUT,
+                                               .table = t->id,
+                                               .key = SLICE("one key"),
+                                               .value = slice_of_text(p->values[i])},
+                                        .done = on_write,
+                                        .arg = p,
+                                        .order = &p->order};
+        p->calls[2 * i + 1] =
+            (struct call){.op = {.kind = OP_GET, .table = t->id, .key = SLICE("one key")},
+                          .done = on_read,
+                          .arg = p,
+                          .order = &p->order};
+        router_call(r, &p->calls[2 * i]);
+        router_call(r, &p->calls[2 * i + 1]);
+    }
+    EXPECT(sim_run(&p->all_done, 60000));
+    EXPECT_EQ(0, p->order.unfinished);
+}
+
+static void test_reads_see_the_writes_before_them(void)
+{
+    for (uint64_t seed = 1; seed <= 50; seed++) {
+        struct pipeline *p = mem_zero(1, sizeof(*p));
+        const struct sim_config world = {
+            .seed = seed, .wall_ms = 1700000000000, .io_delay_ns = 3000000, .stream_delay_ns = 1};
+        sim_world_open(&world);
+        p->node.config = (struct node_config){
+            .loops = 1 + (uint32_t)(seed % 3), .shards = 4, .memory_max = 1 << 24};
+        p->node.medium = standin_medium_new(seed);
+        const struct standin_faults faults = {.wait_permille = 300, .busy_permille = 50};
+        standin_set_faults(p->node.medium, &faults);
+        struct err_why why = {0};
+        EXPECT(node_start(&p->node, &why));
+        EXPECT(node_run_ready(&p->node));
+        for (uint32_t from = 0; from < p->node.config.loops; from++) {
+            run_pipeline(p, "kv", from);
+            run_pipeline(p, "cache", from);
+        }
+        node_stop(&p->node);
+        node_forget(&p->node);
+        sim_world_close();
+        mem_free(p);
+    }
+}
+
+static const struct test_case cases[] = {
+    {"reads_see_the_writes_before_them", test_reads_see_the_writes_before_them},
+};
+
+TEST_MAIN(cases)
