@@ -1,0 +1,4 @@
+#!/bin/sh
+# make bench: see run.py.
+set -eu
+exec "$(dirname "$0")/run.py" "$@"
