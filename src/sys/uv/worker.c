@@ -80,8 +80,8 @@ enum err worker_pool_open(unsigned threads, struct worker_pool **out, struct err
     CHECK(pthread_cond_init(&p->wake, NULL) == 0);
     list_init(&p->queue);
     for (; p->threads < threads; p->threads++) {
-        char name[16];
-        (void)snprintf(name, sizeof(name), "worker-%u", p->threads % 100);
+        char name[24];
+        (void)snprintf(name, sizeof(name), "worker-%u", p->threads);
         const enum err e = thread_create(name, run_worker, p, &p->thread[p->threads], why);
         if (e != ERR_OK) {
             worker_pool_close(&p);
