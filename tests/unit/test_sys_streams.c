@@ -111,6 +111,15 @@ static void side_free(struct side *s)
     buf_deinit(&s->out);
 }
 
+/* Turns of the loop for some time, or until the stream has closed. */
+static void run_for(struct side *s, uint64_t time_ms)
+{
+    struct loop_timer timer = {0};
+    loop_timer_start(s->loop, &timer, time_ms, stop_loop, s->loop);
+    loop_run(s->loop);
+    loop_timer_stop(&timer);
+}
+
 /* A blocking client socket. */
 static int connect_to(const struct side *s)
 {
@@ -275,10 +284,8 @@ static void test_reset(void)
     struct buf big = {0};
     memset(buf_reserve(&big, 8 << 20), 'x', 8 << 20);
     buf_extend(&big, 8 << 20);
-    struct loop_timer timer = {0};
     while (s.stream == NULL) {
-        loop_timer_start(s.loop, &timer, 1, stop_loop, s.loop);
-        loop_run(s.loop);
+        run_for(&s, 1);
     }
     EXPECT(strncmp(stream_peer(s.stream), "127.0.0.1:", 10) == 0);
     stream_write(s.stream, &big);
@@ -286,7 +293,6 @@ static void test_reset(void)
     const struct linger now = {1, 0};
     EXPECT_EQ(0, setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now)));
     EXPECT_EQ(0, close(fd));
-    loop_timer_stop(&timer);
     loop_run(s.loop);
     EXPECT(s.is_ended && s.is_closed);
     EXPECT_EQ(ERR_IO, s.end);
@@ -303,10 +309,10 @@ static void test_reset_after_the_end(void)
     EXPECT_EQ(0, shutdown(fd, SHUT_WR));
     s.writes_at_end = true;
     const struct linger now = {1, 0};
-    struct loop_timer timer = {0};
-    loop_timer_start(s.loop, &timer, 30, stop_loop, s.loop);
-    loop_run(s.loop);
-    EXPECT(s.is_ended && !s.is_closed && stream_waiting_bytes(s.stream) > 0);
+    while (!s.is_ended) {
+        run_for(&s, 1);
+    }
+    EXPECT(!s.is_closed && stream_waiting_bytes(s.stream) > 0);
     EXPECT_EQ(0, setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now)));
     EXPECT_EQ(0, close(fd));
     loop_run(s.loop);
@@ -381,9 +387,10 @@ static void test_reading_stops_and_goes_on(void)
     s.room = 0;
     const int fd = connect_to(&s);
     EXPECT_EQ(5, send(fd, "hello", 5, 0));
-    struct loop_timer timer = {0};
-    loop_timer_start(s.loop, &timer, 30, stop_loop, s.loop);
-    loop_run(s.loop);
+    while (s.stream == NULL) {
+        run_for(&s, 1);
+    }
+    run_for(&s, 10);
     EXPECT_EQ(0, s.in.size);
     s.room = 2;
     stream_read_start(s.stream);
@@ -407,21 +414,19 @@ static void test_out_of_descriptors(void)
     EXPECT_EQ(0, getrlimit(RLIMIT_NOFILE, &before));
     const struct rlimit none = {(rlim_t)clients[2] + 1, before.rlim_max};
     EXPECT_EQ(0, setrlimit(RLIMIT_NOFILE, &none));
-    struct loop_timer timer = {0};
-    loop_timer_start(s.loop, &timer, 30, stop_loop, s.loop);
-    loop_run(s.loop);
+    run_for(&s, 10);
     EXPECT_EQ(0, s.accepted);
     EXPECT_EQ(0, setrlimit(RLIMIT_NOFILE, &before));
     char byte;
     EXPECT_EQ(0, recv(clients[0], &byte, 1, 0)); /* turned away by the spare */
-    loop_timer_start(s.loop, &timer, 200, stop_loop, s.loop);
-    loop_run(s.loop);
+    run_for(&s, 200);
     EXPECT_EQ(2, s.accepted);
     for (size_t i = 0; i < 3; i++) {
         (void)close(clients[i]);
     }
-    loop_timer_stop(&timer);
-    loop_run(s.loop);
+    while (!s.is_closed) {
+        run_for(&s, 1);
+    }
     EXPECT(s.is_closed);
     side_free(&s);
 }
