@@ -66,6 +66,7 @@ static void stream_end(struct http_exchange *x, bool is_complete)
 static void pause_body(struct http_exchange *x)
 {
     fake_of(x)->is_paused = true;
+    fake_of(x)->pauses++;
 }
 
 static void resume_body(struct http_exchange *x)

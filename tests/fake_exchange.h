@@ -20,7 +20,8 @@ struct fake_exchange {
     bool is_complete; /* the answer is */
     bool is_cut;      /* it ended incomplete */
     bool is_paused;
-    bool is_done; /* http_done() was called */
+    size_t pauses; /* how often it was */
+    bool is_done;  /* http_done() was called */
 };
 
 /* Reads the request `text` ("GET /kv/a HTTP/1.1\r\n...", Host is added) and finds its route among

@@ -78,13 +78,12 @@ static void refuse(struct line *line, enum err e, const char *detail)
 static enum err read_op(struct batch *b, struct slice text, struct op *op, struct err_why *why)
 {
     const struct loop_context *context = http_context(b->x);
-    const struct op_json_scope scope = {.context = context,
-                                        .table = router_table_by_id(context->router, b->table_id),
-                                        .arena = &b->arena};
-    if (scope.table == NULL) {
+    const struct table *t = router_table_by_id(context->router, b->table_id);
+    if (t == NULL) {
         return err_set(why, ERR_NOT_FOUND, "the table was dropped meanwhile");
     }
-    json_t *value = json_read(text, line_max(b), why);
+    const struct op_json_scope scope = op_json_scope(context, t, &b->arena);
+    json_t *value = native_json_read(text, line_max(b), why);
     if (value == NULL) {
         return why->code;
     }

@@ -3,6 +3,34 @@
 
 #include "api/native/native.h"
 
+/* At least as many as there are values and names, whatever the text is. */
+static size_t count_elements(struct slice text)
+{
+    size_t count = 1;
+    bool in_string = false;
+    for (size_t i = 0; i < text.size; i++) {
+        const uint8_t byte = text.data[i];
+        if (in_string) {
+            i += byte == '\\' ? 1 : 0;
+            in_string = byte != '"';
+        } else if (byte == '"') {
+            in_string = true;
+        } else {
+            count += byte == '{' || byte == '[' || byte == ',' || byte == ':' ? 1 : 0;
+        }
+    }
+    return count;
+}
+
+json_t *native_json_read(struct slice text, size_t size_max, struct err_why *why)
+{
+    if (text.size <= size_max && count_elements(text) > NATIVE_ELEMENTS_MAX) {
+        (void)err_set(why, ERR_TOO_LARGE, "more than %zu values of JSON", NATIVE_ELEMENTS_MAX);
+        return NULL;
+    }
+    return json_read(text, size_max, why);
+}
+
 void bytes_to(struct buf *out, struct slice bytes)
 {
     if (utf8_is_valid(bytes)) {

@@ -235,7 +235,7 @@ static void answer_increment(struct http_call *c, const struct result *result)
 /* {"amount": n} in the body. */
 static enum err read_amount(struct slice body, int64_t *amount, struct err_why *why)
 {
-    json_t *root = json_read(body, NATIVE_JSON_MAX, why);
+    json_t *root = native_json_read(body, NATIVE_JSON_MAX, why);
     if (root == NULL) {
         return why->code;
     }

@@ -118,7 +118,8 @@ static enum err prepare_post(struct http_call *c, struct err_why *why)
     op->kind = OP_LOG_APPEND;
     op->flags = replaces ? OP_LOG_REPLACE : 0;
     op->value = c->x->request.body;
-    op->id = list[0].is_given ? list[0].text : version_id(context->router, c->x->arena, op);
+    op->id = list[0].is_given ? list[0].text
+                              : version_id(router_random(context->router), c->x->arena, op);
     op->author = list[1].is_given ? list[1].text : slice_of_text(context->facts->node_name);
     return ERR_OK;
 }

@@ -7,9 +7,12 @@
 #include "wire/json.h"
 
 #define NATIVE_PREFIX    "/api/v1/"
-#define NATIVE_JSON_MAX  ((size_t)64 << 20) /* bytes of a JSON request that is not streamed */
+#define NATIVE_JSON_MAX  ((size_t)32 << 20) /* bytes of a JSON request that is not streamed */
 #define NATIVE_SMALL_MAX ((size_t)64 << 10) /* bytes of one that is small by nature */
-#define SEGMENTS_MAX     8                  /* of a path behind the prefix */
+#define NATIVE_ELEMENTS_MAX                                                                        \
+    ((size_t)1 << 18)  /* values in one JSON text: each takes some memory                          \
+                        */
+#define SEGMENTS_MAX 8 /* of a path behind the prefix */
 
 /* One path. `pattern` ends with NULL; "*" stands for any segment. */
 struct native_resource {
@@ -98,6 +101,10 @@ MUST_CHECK enum err ttl_read(struct slice text, uint64_t *ttl_ms, struct err_why
 void ttl_apply(struct op *op, uint64_t now_ms, uint64_t ttl_ms);
 
 /* ---- Bytes in JSON ---- */
+
+/* As json_read(), for texts of at most NATIVE_ELEMENTS_MAX values. Errors: ERR_INVALID,
+ * ERR_TOO_LARGE. */
+MUST_CHECK json_t *native_json_read(struct slice text, size_t size_max, struct err_why *why);
 
 /* Text where it is UTF-8, else {"base64":"..."}. */
 void bytes_to(struct buf *out, struct slice bytes);

@@ -177,8 +177,8 @@ static enum err read_amount(struct reading *r, const json_t *value, const char *
 static enum err read_members(struct reading *r, const json_t *value, const char *name)
 {
     const size_t count = json_array_size(value);
-    if (!json_is_array(value) || count == 0 || count > OP_ITEMS_MAX) {
-        return refuse(r, name, "an array of 1 to 1048576 members");
+    if (!json_is_array(value) || count == 0) {
+        return refuse(r, name, "an array of one member or more");
     }
     struct slice *items = arena_get(r->scope->arena, count * sizeof(*items));
     for (size_t i = 0; i < count; i++) {
@@ -346,7 +346,7 @@ static enum err finish(struct reading *r, unsigned seen)
         if ((op->flags & OP_KEEP_TTL) != 0) {
             return err_set(r->why, ERR_INVALID, "either ttl or keep_ttl, not both");
         }
-        ttl_apply(op, router_now_ms(scope->context->router), r->ttl_ms);
+        ttl_apply(op, scope->now_ms, r->ttl_ms);
     }
     if (op->kind == OP_SET_COMBINE) {
         struct slice *item = arena_get(scope->arena, sizeof(*item));
@@ -359,9 +359,8 @@ static enum err finish(struct reading *r, unsigned seen)
         op->number = 1;
     }
     if (op->kind == OP_LOG_APPEND) {
-        op->id = (seen & M_ID) != 0 ? op->id : version_id(scope->context->router, scope->arena, op);
-        op->author =
-            (seen & M_AUTHOR) != 0 ? op->author : slice_of_text(scope->context->facts->node_name);
+        op->id = (seen & M_ID) != 0 ? op->id : version_id(scope->random, scope->arena, op);
+        op->author = (seen & M_AUTHOR) != 0 ? op->author : scope->author;
     }
     if (op->kind == OP_RANGE || op->kind == OP_DELETE_RANGE) {
         return finish_range(r, seen);
@@ -396,5 +395,6 @@ enum err op_json_read(const struct op_json_scope *scope, json_t *value, struct o
     if ((seen & form->needed) != form->needed) {
         return err_set(why, ERR_INVALID, "%s lacks a member that it needs", form->name);
     }
-    return finish(&r, seen);
+    const enum err e = finish(&r, seen);
+    return e == ERR_OK ? op_check(op, STRING_MAX, why) : e; /* what members allow, as a whole */
 }

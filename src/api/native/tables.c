@@ -203,7 +203,7 @@ static enum err prepare_put(struct change_call *c, struct err_why *why)
     if (x->request.body.size == 0) { /* all defaults */
         return ERR_OK;
     }
-    json_t *root = json_read(x->request.body, NATIVE_SMALL_MAX, why);
+    json_t *root = native_json_read(x->request.body, NATIVE_SMALL_MAX, why);
     if (root == NULL) {
         return why->code;
     }

@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include "base/random.h"
+
 #define UUID_TEXT 36
 
 void version_to(struct buf *out, struct slice key, const struct row *row)
@@ -19,23 +21,22 @@ void version_to(struct buf *out, struct slice key, const struct row *row)
     buf_append_byte(out, '}');
 }
 
-static uint64_t hash64(uint64_t hash, struct slice bytes)
+static uint64_t hash64(uint64_t seed, struct slice a, struct slice b)
 {
-    for (size_t i = 0; i < bytes.size; i++) {
-        hash = (hash ^ bytes.data[i]) * UINT64_C(1099511628211);
+    struct random mixed = {seed ^ a.size};
+    for (size_t i = 0; i < a.size + b.size; i++) {
+        const uint64_t next = random_next(&mixed);
+        mixed.state = next ^ (i < a.size ? a.data[i] : b.data[i - a.size]);
     }
-    return (hash ^ bytes.size) * UINT64_C(1099511628211);
+    return random_next(&mixed);
 }
 
-struct slice version_id(struct router *r, struct arena *arena, const struct op *op)
+struct slice version_id(uint64_t random, struct arena *arena, const struct op *op)
 {
     const bool is_named = op->idempotency_id.size > 0;
-    uint64_t high = router_random(r);
-    uint64_t low = router_random(r);
-    if (is_named) {
-        high = hash64(hash64(UINT64_C(14695981039346656037), op->idempotency_id), op->key);
-        low = hash64(hash64(op->table, op->key), op->idempotency_id);
-    }
+    const uint64_t seed = is_named ? op->table : random;
+    uint64_t high = hash64(seed, op->idempotency_id, op->key);
+    uint64_t low = hash64(~seed, op->key, op->idempotency_id);
     /* Version 4: random; 8: of one's own making. */
     high = (high & ~UINT64_C(0xf000)) | (is_named ? 0x8000 : 0x4000);
     low = (low & ~(UINT64_C(3) << 62)) | UINT64_C(1) << 63;

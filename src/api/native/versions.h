@@ -7,8 +7,8 @@
 /* {"key","value","timestamp","id","author"} */
 void version_to(struct buf *out, struct slice key, const struct row *row);
 
-/* The id of a version that `op` appends, in the arena: a UUID; random, or made of the idempotency
- * id, so that a retry is answered with the id of the first time. */
-struct slice version_id(struct router *r, struct arena *arena, const struct op *op);
+/* The id of a version that `op` appends, in the arena: a UUID; made of the draw `random` and the
+ * key, or of the idempotency id, so that a retry is answered with the id of the first time. */
+struct slice version_id(uint64_t random, struct arena *arena, const struct op *op);
 
 #endif

@@ -1,0 +1,127 @@
+"""Starts a holdfast process for a test and speaks HTTP to it. Standard library only.
+
+The path of the program is the first argument of every test; --engine and the like follow it.
+"""
+
+import http.client
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+
+READY_SECONDS = 30
+
+
+class Node:
+    """One process with its own data folder, on a port of the system's choice."""
+
+    def __init__(self, *options, listen="127.0.0.1:0", data=True):
+        self.folder = tempfile.mkdtemp(prefix="holdfast-test-")
+        self.options = list(options)
+        self.listen = listen
+        self.data = data
+        self.process = None
+        self.start()
+
+    def start(self):
+        command = [sys.argv[1], "serve", "--listen", self.listen] + self.options
+        if self.data:
+            command += ["--data", os.path.join(self.folder, "data")]
+        self.log = []
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                                        text=True, errors="replace")
+        self.address = self.wait_ready()
+
+    def wait_ready(self):
+        """Reads the log up to the line that says ready; the rest is read by a thread."""
+        timer = threading.Timer(READY_SECONDS, self.process.kill)
+        timer.start()
+        for line in self.process.stderr:
+            self.log.append(line)
+            match = re.search(r"\bready\b.*\blisten=\"?([^ \"]+)", line)
+            if match:
+                timer.cancel()
+                threading.Thread(target=self.read_log, daemon=True).start()
+                return match.group(1)
+        raise RuntimeError("the node did not become ready:\n" + "".join(self.log))
+
+    def read_log(self):
+        for line in self.process.stderr:
+            self.log.append(line)
+
+    @property
+    def port(self):
+        return int(self.address.rsplit(":", 1)[1])
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self):
+        """An orderly stop; the data folder stays."""
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(timeout=30)
+        if code != 0:
+            raise RuntimeError("the node ended with %d:\n%s" % (code, "".join(self.log[-50:])))
+
+    def close(self):
+        try:
+            if self.process.poll() is None:
+                self.stop()
+        finally:
+            if self.process.poll() is None:
+                self.kill()
+            shutil.rmtree(self.folder)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def connect(self):
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+
+    def request(self, method, path, body=None, headers=None):
+        """One request on a connection of its own."""
+        connection = self.connect()
+        try:
+            return exchange(connection, method, path, body, headers)
+        finally:
+            connection.close()
+
+
+class Answer:
+    def __init__(self, response):
+        self.status = response.status
+        self.headers = {name.lower(): value for name, value in response.getheaders()}
+        self.body = response.read()
+
+    def json(self):
+        return json.loads(self.body)
+
+    def __repr__(self):
+        return "%d %r %r" % (self.status, self.headers, self.body[:500])
+
+
+def exchange(connection, method, path, body=None, headers=None):
+    connection.request(method, path, body=body, headers=headers or {})
+    return Answer(connection.getresponse())
+
+
+def expect(want, got, about=""):
+    if want != got:
+        raise AssertionError("%s: want %r, got %r" % (about, want, got))
+
+
+def run(tests):
+    """Runs functions that take nothing; names one by the last argument to run it alone."""
+    for test in tests:
+        print(test.__name__, flush=True)
+        test()
+    print("%d passed" % len(tests))
