@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "engine/disk/row.h"
 
+/* NOLINTNEXTLINE(readability-identifier-naming): the name is libFuzzer's. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -220,6 +220,37 @@ static void test_cold_reads_would_wait(void)
     teardown(&w);
 }
 
+/* Even if filters and indexes are not in memory, a row that exists is never said to be absent. */
+static void test_small_block_cache(void)
+{
+    enum {
+        KEYS = 20000
+    };
+    struct world w;
+    char key[16];
+    unsigned waits = 0;
+    setup(&w);
+    engine_begin(w.e);
+    for (unsigned i = 0; i < KEYS; i++) {
+        (void)snprintf(key, sizeof(key), "key%u", i);
+        put_in_batch(&w, key, slice_of_text(key));
+    }
+    EXPECT_EQ(ERR_OK, engine_commit(w.e, 1));
+    w.config.record_bytes = 0;
+    w.config.cache_bytes = 40000;
+    reopen(&w);
+    for (unsigned i = 0; i < KEYS; i += 7) {
+        (void)snprintf(key, sizeof(key), "key%u", i);
+        const enum err err = get(&w, key, ENGINE_NO_WAIT, key);
+        EXPECT(err == ERR_OK || err == ERR_WOULD_WAIT);
+        waits += err == ERR_WOULD_WAIT ? 1 : 0;
+        EXPECT_EQ(ERR_OK, get(&w, key, ENGINE_MAY_WAIT, key));
+        arena_reset(&w.arena);
+    }
+    EXPECT(waits > 1000);
+    teardown(&w);
+}
+
 static void test_record_cache_in_front(void)
 {
     struct world w;
@@ -742,6 +773,7 @@ int main(int argc, char **argv)
     static const struct test_case cases[] = {
         {"crash", test_crash},
         {"cold_reads_would_wait", test_cold_reads_would_wait},
+        {"small_block_cache", test_small_block_cache},
         {"record_cache_in_front", test_record_cache_in_front},
         {"durable_get", test_durable_get},
         {"scan_of_changing_writer", test_scan_of_changing_writer},

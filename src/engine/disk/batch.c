@@ -6,7 +6,8 @@
 #include "base/mem.h"
 
 #define SLOTS_MIN  256
-#define SLOTS_KEEP 16384 /* a larger table is given back with its batch */
+#define SLOTS_KEEP 16384 /* a larger table is given back with its batch, */
+#define SLOTS_IDLE 16    /* and one that so many times its entries would fit into */
 
 static bool is_in_range(struct slice key, struct slice from, struct slice to)
 {
@@ -21,7 +22,8 @@ void batch_init(struct batch *b)
 
 void batch_reset(struct batch *b)
 {
-    if (b->slot_count > SLOTS_KEEP) {
+    const bool is_idle = b->slot_count > SLOTS_MIN && b->entry_count * SLOTS_IDLE < b->slot_count;
+    if (b->slot_count > SLOTS_KEEP || is_idle) {
         mem_free(b->slots);
         b->slots = NULL;
         b->slot_count = 0;
