@@ -41,6 +41,34 @@ static void test_buf_printf(void)
     EXPECT(b.data == NULL && b.size == 0);
 }
 
+/* Bit by bit, as the definition says. */
+static uint16_t crc16_by_bits(const uint8_t *at, size_t size)
+{
+    unsigned crc = 0;
+    for (size_t i = 0; i < size; i++) {
+        crc ^= (unsigned)at[i] << 8;
+        for (int bit = 0; bit < 8; bit++) {
+            crc = (crc & 0x8000) != 0 ? crc << 1 ^ 0x1021 : crc << 1;
+        }
+        crc &= 0xffff;
+    }
+    return (uint16_t)crc;
+}
+
+static void test_crc16_of_every_size(void)
+{
+    uint8_t bytes[64];
+    struct random random = {1};
+    for (size_t size = 0; size <= sizeof(bytes); size++) {
+        for (int round = 0; round < 100; round++) {
+            for (size_t i = 0; i < size; i++) {
+                bytes[i] = (uint8_t)random_next(&random);
+            }
+            EXPECT_EQ(crc16_by_bits(bytes, size), crc16(bytes, size));
+        }
+    }
+}
+
 static void test_crc_known_values(void)
 {
     static const uint8_t zeros[32] = {0};
@@ -106,6 +134,7 @@ static const struct test_case cases[] = {
     {"buf_numbers", test_buf_numbers},
     {"buf_printf", test_buf_printf},
     {"crc_known_values", test_crc_known_values},
+    {"crc16_of_every_size", test_crc16_of_every_size},
     {"arena", test_arena},
     {"heap_sorts", test_heap_sorts},
     {"every_error_has_names", test_every_error_has_names},
