@@ -137,8 +137,8 @@ static struct demand demand_of(const struct journal_batch *batches, size_t count
     return d;
 }
 
-/* When nothing more can be had from the disk: into what is there already. An eighth of it is kept
- * for the states by which reclaim frees segments. */
+/* Into what the disk holds already. An eighth of it is kept for the states by which reclaim frees
+ * segments. */
 static bool fits(const struct journal *j, size_t space)
 {
     const struct gather *g = &j->gather;
@@ -148,12 +148,18 @@ static bool fits(const struct journal *j, size_t space)
     return !j->is_parked && g->offset + g->bytes.size + space <= room - room / 8;
 }
 
+/* What files would have to grow by for it, at most; 0 while there is plenty. */
+static uint64_t growth(const struct journal *j, size_t space)
+{
+    return !atomic_load(&j->is_low) || fits(j, space) ? 0 : space + j->config.first_bytes;
+}
+
 static enum err admit(const struct journal *j, const struct demand *d, struct err_why *why)
 {
     if (j->failure.code != ERR_OK) {
         return err_set(why, ERR_IO, "%s", j->failure.text);
     }
-    if ((d->grows && atomic_load(&j->is_low)) || (j->is_exhausted && !fits(j, d->space))) {
+    if ((d->grows && atomic_load(&j->is_low)) || growth(j, d->space) > j->slack_bytes) {
         return err_set(why, ERR_NO_SPACE, "%s: low on disk space", folder_path(j->config.folder));
     }
     if (j->gather.is_wanted && j->gather.bytes.size + d->space > JOURNAL_GATHER_MAX) {
@@ -173,6 +179,7 @@ enum err journal_append(struct journal *j, const struct journal_batch *batches, 
     journal_lock(j);
     const enum err e = admit(j, &d, why);
     if (e == ERR_OK) {
+        j->slack_bytes -= growth(j, d.space);
         for (size_t i = 0; i < count; i++) {
             put_batch(j, &batches[i]);
         }

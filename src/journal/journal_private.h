@@ -45,8 +45,8 @@ struct journal {
     size_t segment_count;
     enum spare spare;
     uint64_t spare_bytes;
-    bool is_exhausted; /* there is no spare and no room to make one */
-    bool is_parked;    /* `inflight` waits for room to begin its segment */
+    uint64_t slack_bytes; /* low on space: what files may still grow by, as of the last look */
+    bool is_parked;       /* `inflight` waits for room to begin its segment */
     bool is_stopping;
     bool sync_wanted;
     bool is_marked;          /* the newest commit ends with a mark */

@@ -105,6 +105,7 @@ static enum err look_for_spare(struct journal *j, bool has_spare, struct err_why
         j->spare_bytes = j->spare_bytes < limit ? j->spare_bytes : limit;
         j->spare = j->spare_bytes < j->config.first_bytes ? SPARE_NONE : SPARE_READY;
     }
+    j->slack_bytes = free_bytes;
     atomic_store(&j->is_low, free_bytes < j->config.reserve_bytes);
     return e;
 }

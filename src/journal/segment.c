@@ -261,7 +261,7 @@ enum err segment_give_back(struct folder *f, uint64_t number, bool as_spare, str
     if (as_spare) {
         return move_file(f, name, SPARE, why);
     }
-    const enum err e = folder_remove(f, name, why);
+    const enum err e = remove_if_there(f, name, why); /* not there: tried before, not synced */
     return e == ERR_OK ? folder_sync(f, why) : e;
 }
 

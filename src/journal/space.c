@@ -86,7 +86,6 @@ static enum err retire_oldest(struct journal *j, struct err_why *why)
     if (as_spare) {
         j->spare = e == ERR_OK ? SPARE_READY : SPARE_NONE;
         j->spare_bytes = j->config.segment_bytes;
-        j->is_exhausted = j->is_exhausted && e != ERR_OK;
     }
     j->reclaim_failed = e != ERR_OK;
     const bool is_idle = s->readers == 0;
@@ -173,8 +172,10 @@ enum err journal_prepare(struct journal *j, struct err_why *why)
     journal_lock(j);
     const bool makes = j->spare == SPARE_NONE;
     j->spare = makes ? SPARE_MAKING : j->spare;
+    /* A small spare is the sign of a full disk: it is over when a whole one would fit. */
+    const bool wants_whole = makes || j->spare_bytes < j->config.segment_bytes;
     journal_unlock(j);
-    const uint64_t wanted = j->config.reserve_bytes + (makes ? j->config.segment_bytes : 0);
+    const uint64_t wanted = j->config.reserve_bytes + (wants_whole ? j->config.segment_bytes : 0);
     bool is_low = free_bytes < wanted;
     if (makes) {
         e = make_spare(j, free_bytes, is_low, &bytes, why);
@@ -185,7 +186,8 @@ enum err journal_prepare(struct journal *j, struct err_why *why)
         j->spare = e == ERR_OK ? SPARE_READY : SPARE_NONE;
         j->spare_bytes = bytes;
     }
-    j->is_exhausted = makes && e == ERR_NO_SPACE;
+    const uint64_t used = bytes + j->config.first_bytes;
+    j->slack_bytes = e == ERR_OK && free_bytes > used ? free_bytes - used : 0;
     atomic_store(&j->is_low, is_low);
     journal_unlock(j);
     lane_wake(j->lane); /* a commit may wait for a spare */

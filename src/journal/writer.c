@@ -152,7 +152,7 @@ static bool end_step(struct journal *j, bool has_commit, enum err e, const struc
             atomic_store(&j->synced, atomic_load(&j->durable));
         }
     } else if (e == ERR_NO_SPACE) {
-        j->is_exhausted = true;
+        j->slack_bytes = 0;
         atomic_store(&j->is_low, true);
     } else {
         j->failure = *why;

@@ -114,8 +114,8 @@ static struct model_append draw_append(const struct model *m)
 }
 
 /* The batch of one change; its entries and their bytes lie in `entries` and `*at`. */
-static struct journal_batch batch_of(const struct model_change *c, struct journal_entry *entries,
-                                     struct buf *bytes)
+static struct journal_batch batch_of(const struct model_change *c, bool may_use_reserve,
+                                     struct journal_entry *entries, struct buf *bytes)
 {
     for (size_t i = 0; i < c->entry_count; i++) {
         const struct model_entry *e = &c->entries[i];
@@ -128,6 +128,7 @@ static struct journal_batch batch_of(const struct model_change *c, struct journa
     return (struct journal_batch){.group = c->group,
                                   .has_state = c->has_state,
                                   .has_reset = c->has_reset,
+                                  .may_use_reserve = may_use_reserve,
                                   .state = {c->term, 1, c->commit},
                                   .reset_index = c->reset_index,
                                   .reset_term = c->reset_term,
@@ -144,9 +145,9 @@ enum err model_append(struct model *m, struct err_why *why)
     EXPECT(m->append_count < MODEL_APPENDS);
     batches[0] =
         (struct journal_batch){.group = 0, .has_state = true, .state = {1, m->append_count + 1, 0}};
-    (void)buf_reserve(&bytes, MODEL_BATCHES * MODEL_ENTRIES * MODEL_DATA_MAX); /* stays in place */
+    (void)buf_reserve(&bytes, MODEL_DATA_MAX * MODEL_BATCHES * MODEL_ENTRIES); /* stays in place */
     for (size_t i = 0; i < a.change_count; i++) {
-        batches[i + 1] = batch_of(&a.changes[i], entries[i], &bytes);
+        batches[i + 1] = batch_of(&a.changes[i], m->may_use_reserve, entries[i], &bytes);
     }
     const enum err e = journal_append(m->journal, batches, a.change_count + 1, &a.ticket, why);
     buf_deinit(&bytes);
@@ -171,14 +172,39 @@ static void compact(struct model *m, uint32_t group, bool is_all)
     }
 }
 
-void model_compact(struct model *m)
+void model_compact_all(struct model *m)
 {
-    const bool is_all = draw(3) == 0;
-    const uint32_t group = 1 + (uint32_t)draw(MODEL_GROUPS - 1);
     for (uint32_t i = 1; i < MODEL_GROUPS; i++) {
-        if (is_all || i == group) {
-            compact(m, i, is_all);
+        compact(m, i, true);
+    }
+}
+
+enum err model_act(struct model *m, struct err_why *why)
+{
+    enum err e;
+    switch (draw(20) == 0 ? 9 : draw(9)) {
+    case 0:
+        compact(m, 1 + (uint32_t)draw(MODEL_GROUPS - 1), false);
+        return ERR_OK;
+    case 1:
+        journal_mark_idle(m->journal);
+        return ERR_OK;
+    case 2:
+        return journal_prepare(m->journal, why);
+    case 3:
+        e = journal_reclaim(m->journal, why);
+        return e == ERR_OK ? journal_reclaim(m->journal, why) : e;
+    case 4:
+        journal_sync(m->journal);
+        return ERR_OK;
+    case 9:
+        model_compact_all(m);
+        return ERR_OK;
+    default:
+        e = model_append(m, why);
+        for (uint64_t steps = draw(4); steps > 0 && sim_step(); steps--) {
         }
+        return e;
     }
 }
 

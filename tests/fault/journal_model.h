@@ -48,7 +48,8 @@ struct model_append {
 struct model {
     struct journal_config config; /* its folder is opened by model_open() */
     struct journal *journal;
-    bool is_even; /* appends are of one size, so that leftovers lie where new ones begin */
+    bool may_use_reserve; /* appends may */
+    bool is_even;         /* appends are of one size, so that leftovers lie where new ones begin */
     struct model_group now[MODEL_GROUPS];  /* all appends */
     struct model_group kept[MODEL_GROUPS]; /* the first `kept_count` of them: never to be lost */
     struct model_append *appends;          /* MODEL_APPENDS; owned */
@@ -74,8 +75,11 @@ void model_close(struct model *m);
 /* Appends something of one to MODEL_BATCHES groups, drawn from the world's seed. */
 enum err model_append(struct model *m, struct err_why *why);
 
-/* Forgets a prefix of some group, or everything of every group. */
-void model_compact(struct model *m);
+/* Forgets all entries of all groups. */
+void model_compact_all(struct model *m);
+
+/* Some thing that an owner does: appends, lets the writer write, compacts, reclaims, ... */
+enum err model_act(struct model *m, struct err_why *why);
 
 /* Everything appended is acknowledged. */
 bool model_is_settled(const struct model *m);

@@ -49,38 +49,11 @@ static void expect_done(enum err e, const struct err_why *why)
     }
 }
 
-static void run_some(uint64_t steps)
-{
-    for (uint64_t i = 0; i < steps && sim_step(); i++) {
-    }
-}
-
 /* One thing that an owner does. */
 static void act(struct model *m)
 {
     struct err_why why = {0};
-    switch (draw(10)) {
-    case 0:
-        model_compact(m);
-        return;
-    case 1:
-        journal_mark_idle(m->journal);
-        return;
-    case 2:
-        expect_done(journal_prepare(m->journal, &why), &why);
-        return;
-    case 3:
-        expect_done(journal_reclaim(m->journal, &why), &why);
-        expect_done(journal_reclaim(m->journal, &why), &why);
-        return;
-    case 4:
-        journal_sync(m->journal);
-        return;
-    default:
-        expect_done(model_append(m, &why), &why);
-        run_some(draw(4));
-        return;
-    }
+    expect_done(model_act(m, &why), &why);
 }
 
 /* A clean stop keeps everything, whatever the mode. */

@@ -220,6 +220,8 @@ static bool condition_holds(const struct op *op, const struct oracle_record *r)
         return wanted > now;
     case EXPIRE_LT:
         return wanted < now;
+    case EXPIRE_XX_LT:
+        return now != infinite && wanted < now;
     }
     return false;
 }

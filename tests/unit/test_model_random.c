@@ -161,7 +161,7 @@ static void some_string_op(struct play *p, struct op *op)
         break;
     case OP_EXPIRE:
         op->expiry_ms = draw(p, 5) == 0 ? 0 : p->now_ms - 20 + draw(p, 400);
-        op->condition = (uint8_t)(draw(p, 2) == 0 ? IF_ANY : EXPIRE_NX + draw(p, 4));
+        op->condition = (uint8_t)(draw(p, 2) == 0 ? IF_ANY : EXPIRE_NX + draw(p, 5));
         break;
     case OP_DELETE:
         some_condition(p, op, true);

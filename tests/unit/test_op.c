@@ -121,7 +121,7 @@ static void test_check(void)
         {ERR_INVALID, {.kind = OP_GET}},
         {ERR_INVALID, {.kind = OP_GET, .table = 1, .flags = OP_REPLACE}},
         {ERR_INVALID, {.kind = OP_GET, .table = 1, .condition = IF_ABSENT}},
-        {ERR_INVALID, {.kind = OP_GET, .table = 1, .condition = EXPIRE_LT + 1}},
+        {ERR_INVALID, {.kind = OP_GET, .table = 1, .condition = EXPIRE_XX_LT + 1}},
         {ERR_OK, {.kind = OP_PUT, .table = 1, .value = {bytes, 1000}}},
         {ERR_TOO_LARGE, {.kind = OP_PUT, .table = 1, .value = {bytes, 1001}}},
         {ERR_OK, {.kind = OP_PUT, .table = 1, .condition = IF_NOT_REVISION}},
