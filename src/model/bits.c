@@ -36,6 +36,7 @@ enum err op_bit_set(struct task *t)
 static uint64_t field_get(const struct string_bytes *bytes, const struct bit_field *f)
 {
     uint64_t number = 0;
+    CHECK(f->bits >= 1);
     for (unsigned i = 0; i < f->bits; i++) {
         const uint64_t offset = f->offset + i;
         const bool is_set = offset / 8 < bytes->size && bit_get(bytes->data, offset);

@@ -190,7 +190,7 @@ static bool take_byte(struct reading *r, uint8_t *byte)
         return false;
     }
     *byte = r->rest.data[0];
-    r->rest = slice_skip(r->rest, 1);
+    slice_advance(&r->rest, 1);
     return true;
 }
 
@@ -370,7 +370,7 @@ enum err command_decode(struct slice bytes, struct arena *arena, struct command 
     for (unsigned i = 0; i < sizeof(c->random); i++) {
         c->random |= (uint64_t)r.rest.data[i] << (8 * i);
     }
-    r.rest = slice_skip(r.rest, sizeof(c->random));
+    slice_advance(&r.rest, sizeof(c->random));
     if (!take_op(&r, &c->op) || r.rest.size > 0) {
         return err_set(why, ERR_CORRUPT, "a command is malformed");
     }

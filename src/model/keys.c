@@ -36,6 +36,8 @@ static bool condition_holds(const struct op *op, const struct place *p)
         return wanted > now;
     case EXPIRE_LT:
         return wanted < now;
+    case EXPIRE_XX_LT:
+        return expiry_ms != 0 && wanted < now;
     }
     return false;
 }
@@ -114,7 +116,7 @@ static enum err copy_chunk(struct task *t, struct transfer *x, struct arena *are
     while (end == ERR_OK && count < COPY_CHUNK) {
         end = scan_next(&scan, &record);
         if (end == ERR_OK) {
-            const struct slice rest = slice_skip(record.key, x->head);
+            const struct slice rest = row_rest(record.key, x->head);
             uint8_t *key = arena_get(arena, x->other_head.size + rest.size);
             (void)slice_put(slice_put(key, x->other_head), rest);
             keys[count] = slice_of(key, x->other_head.size + rest.size);

@@ -27,7 +27,7 @@ enum value_type {
     TYPE_STRING, /* bytes; a canonical decimal int64 is kept as an integer */
     TYPE_SET,    /* members: byte strings without doubles, in bytewise order */
     TYPE_LOG,    /* versions, each with id, time and author */
-    TYPE_COUNT_
+    TYPE_COUNT_  /* NOLINT(readability-identifier-naming) */
 };
 
 /* What each operation reads from struct op and leaves in struct result is said behind it;
@@ -128,7 +128,8 @@ enum op_condition {
     EXPIRE_NX, /* has no expiry */
     EXPIRE_XX, /* has one */
     EXPIRE_GT, /* the new one is later; none counts as infinite */
-    EXPIRE_LT
+    EXPIRE_LT,
+    EXPIRE_XX_LT /* both */
 };
 
 enum set_combine {

@@ -7,7 +7,8 @@
 enum {
     PUT_CONDITIONS = BIT(IF_ABSENT) | BIT(IF_PRESENT) | BIT(IF_REVISION) | BIT(IF_NOT_REVISION),
     DELETE_CONDITIONS = BIT(IF_PRESENT) | BIT(IF_REVISION) | BIT(IF_NOT_REVISION),
-    EXPIRE_CONDITIONS = BIT(EXPIRE_NX) | BIT(EXPIRE_XX) | BIT(EXPIRE_GT) | BIT(EXPIRE_LT),
+    EXPIRE_CONDITIONS =
+        BIT(EXPIRE_NX) | BIT(EXPIRE_XX) | BIT(EXPIRE_GT) | BIT(EXPIRE_LT) | BIT(EXPIRE_XX_LT),
 };
 
 typedef enum err (*check_fn)(const struct op *op, size_t value_max, struct err_why *why);
@@ -311,7 +312,8 @@ enum err op_check(const struct op *op, size_t value_max, struct err_why *why)
     if ((op->flags & ~(rule->flags | OP_NO_TOUCH)) != 0) {
         return err_set(why, ERR_INVALID, "a flag does not fit the operation");
     }
-    if (op->condition > EXPIRE_LT || ((rule->conditions | BIT(IF_ANY)) & BIT(op->condition)) == 0) {
+    if (op->condition > EXPIRE_XX_LT ||
+        ((rule->conditions | BIT(IF_ANY)) & BIT(op->condition)) == 0) {
         return err_set(why, ERR_INVALID, "a condition does not fit the operation");
     }
     const enum err err = check_sizes(op, rule, value_max, why);

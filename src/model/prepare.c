@@ -129,15 +129,16 @@ static void want_more(struct prepare *x, const struct op *op)
     if (x->err != ERR_OK || !op_has_record(op)) {
         return;
     }
-    x->task.op = op;
-    x->task.lookup = &l;
-    x->task.result = &result;
-    x->task.table = table_find(x->model, op->table);
-    if (x->task.table == NULL) {
+    struct task t = x->task;
+    t.op = op;
+    t.lookup = &l;
+    t.result = &result;
+    t.table = table_find(x->model, op->table);
+    if (t.table == NULL) {
         return;
     }
-    task_aim(&x->task);
-    x->err = place_find(&x->task, &p);
+    task_aim(&t);
+    x->err = place_find(&t, &p);
     if (x->err != ERR_OK || op_is_read(op)) {
         if (x->err == ERR_OK && p.is_live && op_has_members(op)) {
             want_elements(x, op, &l.record);
@@ -147,7 +148,7 @@ static void want_more(struct prepare *x, const struct op *op)
     if (p.is_there && l.record.expiry_ms != 0) {
         want_index_row(x, l.key, l.record.expiry_ms);
     }
-    const uint64_t expiry_ms = expiry_of(&x->task, &p, op->kind != OP_PUT);
+    const uint64_t expiry_ms = expiry_of(&t, &p, op->kind != OP_PUT);
     if (expiry_ms != 0 && op->kind != OP_DELETE) {
         want_index_row(x, l.key, expiry_ms);
     }

@@ -157,7 +157,7 @@ enum err op_random_key(struct task *t)
     }
     struct rows rows = {0};
     struct row *row = rows_add(t, &rows, 0);
-    row->key = slice_skip(record.key, from.size);
+    row->key = row_rest(record.key, from.size);
     row->type = (uint8_t)record_type(record.type);
     row->mod_revision = record.mod_revision;
     row->expiry_ms = record.expiry_ms;

@@ -24,7 +24,7 @@ static enum err answer_record(struct task *t, struct rows *rows, const struct re
     const size_t head = row_record_head_size(t->op->table);
     struct row *row =
         rows_add(t, rows, record->key.size - head + (has_value ? record->value.size : 0));
-    row->key = arena_copy(t->run->arena, slice_skip(record->key, head));
+    row->key = arena_copy(t->run->arena, row_rest(record->key, head));
     row->type = (uint8_t)record_type(record->type);
     row->mod_revision = record->mod_revision;
     row->create_revision = record->create_revision;
@@ -51,7 +51,7 @@ static void answer_last_key(struct task *t, struct rows *rows, struct slice last
 {
     const size_t head = row_record_head_size(t->op->table);
     struct row *row = rows_add(t, rows, 0);
-    row->key = slice_skip(last, head);
+    row->key = row_rest(last, head);
 }
 
 enum err op_range(struct task *t)

@@ -81,6 +81,12 @@ static inline size_t row_record_head_size(uint32_t table)
     return table <= ROW_SHORT_TABLES ? 1 : 2 + (31 - (size_t)__builtin_clz(table)) / 8;
 }
 
+/* What is left of a row key behind its first `head` bytes. */
+static inline struct slice row_rest(struct slice row, size_t head)
+{
+    return (struct slice){row.data + head, row.size - head};
+}
+
 /* Makes the first `size` bytes at `p` the end of the range of all that begins with them; returns
  * its size. The first byte is less than ff. */
 size_t row_range_end(uint8_t *p, size_t size);

@@ -91,6 +91,7 @@ void task_aim(struct task *t)
 enum err task_run(struct task *t)
 {
     const struct kind *kind = kind_of(t->op->kind);
+    CHECK(kind->run != NULL);
     if ((kind->traits & HAS_TABLE) != 0) {
         t->table = table_find(t->model, t->op->table);
         if (t->table == NULL) {

@@ -250,7 +250,7 @@ enum err set_walk_next(struct set_walk *w, struct slice *member)
     struct record record;
     const enum err err = scan_next(&w->scan, &record);
     if (err == ERR_OK) {
-        *member = slice_skip(record.key, w->head);
+        *member = row_rest(record.key, w->head);
     }
     return err;
 }

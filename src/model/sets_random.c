@@ -26,7 +26,7 @@ static enum err draw(struct task *t, const struct set *s, struct random *random,
     set_range(t, s, &from, &to);
     const enum err err = random_row(t, from, to, random, &row);
     if (err == ERR_OK) {
-        *member = slice_skip(row, from.size);
+        *member = row_rest(row, from.size);
     }
     return err == ERR_NOT_FOUND ? ERR_CORRUPT : err;
 }

@@ -82,7 +82,9 @@ static enum err count_of(struct task *t, const struct record *record, uint64_t *
     }
     struct slice text;
     const enum err err = string_text(t, record, &text);
-    *count = text.size;
+    if (err == ERR_OK) {
+        *count = text.size;
+    }
     return err;
 }
 

@@ -16,6 +16,15 @@ static inline uint8_t *varint_put(uint8_t *p, uint64_t number)
     return p;
 }
 
+/* Leaves the first `count` bytes behind. */
+static inline void slice_advance(struct slice *s, size_t count)
+{
+    if (count > 0) {
+        s->data += count;
+        s->size -= count;
+    }
+}
+
 /* Takes one from the front of `bytes`. False, and `bytes` in no known state: there is none, or it
  * does not fit into 64 bits. */
 static inline bool varint_take(struct slice *bytes, uint64_t *number)
@@ -26,7 +35,7 @@ static inline bool varint_take(struct slice *bytes, uint64_t *number)
             return false;
         }
         const uint8_t byte = *bytes->data;
-        *bytes = slice_skip(*bytes, 1);
+        slice_advance(bytes, 1);
         sum |= (uint64_t)(byte & 0x7f) << shift;
         if ((byte & 0x80) == 0) {
             *number = sum;
@@ -44,7 +53,7 @@ static inline bool varint_take_slice(struct slice *bytes, struct slice *taken)
         return false;
     }
     *taken = slice_of(bytes->data, size);
-    *bytes = slice_skip(*bytes, size);
+    slice_advance(bytes, size);
     return true;
 }
 
