@@ -193,6 +193,7 @@ static void on_data(void *arg, uint8_t *data, size_t size)
     if (c->phase < PHASE_LINGER) {
         process(c, join(c, data, size));
         c->active_ns = loop_now_ns(c->loop->loop);
+        router_relieve(c->loop->context->router);
     }
 }
 

@@ -150,6 +150,11 @@ void router_close(struct router **router)
     *router = NULL;
 }
 
+void router_relieve(struct router *r)
+{
+    shard_relieve(r->host);
+}
+
 size_t router_calls(const struct router *r)
 {
     return r->calls;

@@ -254,6 +254,17 @@ static bool collect(struct shard_host *h)
     return is_more;
 }
 
+void shard_relieve(struct shard_host *h)
+{
+    if (h->run.count < SHARD_GATHER_MAX || shard_node_has_failed(h->node)) {
+        return;
+    }
+    epoch_quiet(&h->node->epoch, h->reader);
+    run_memory(h);
+    arena_reset(&h->arena);
+    epoch_idle(h->reader);
+}
+
 bool shard_turn(struct shard_host *h)
 {
     if (atomic_load_explicit(&h->node->has_failed, memory_order_relaxed)) {

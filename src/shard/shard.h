@@ -20,12 +20,13 @@
 #include "model/model.h"
 #include "sys/worker.h"
 
-#define SHARDS_MAX      1023
-#define SHARD_LOOPS_MAX 64
-#define SHARD_WORKS_MAX 65536              /* being ordered in one group: then ERR_BUSY */
-#define SHARD_BYTES_MAX ((size_t)96 << 20) /* of their entries: then ERR_BUSY */
-#define SHARD_APPLY_MAX 1024               /* commands applied as one batch */
-#define SHARD_READS_MAX ((size_t)1 << 16)  /* waiting for a worker on one loop */
+#define SHARDS_MAX       1023
+#define SHARD_LOOPS_MAX  64
+#define SHARD_WORKS_MAX  65536              /* being ordered in one group: then ERR_BUSY */
+#define SHARD_BYTES_MAX  ((size_t)96 << 20) /* of their entries: then ERR_BUSY */
+#define SHARD_APPLY_MAX  1024               /* commands applied as one batch */
+#define SHARD_GATHER_MAX 512                /* works on memory tables: then shard_relieve() */
+#define SHARD_READS_MAX  ((size_t)1 << 16)  /* waiting for a worker on one loop */
 
 struct shard_node;
 struct shard_host;
@@ -125,6 +126,10 @@ void shard_submit(struct shard_host *h, struct shard_work *w);
 
 /* The end of a turn: carries out everything. True: there is more to do at once. */
 bool shard_turn(struct shard_host *h);
+
+/* Between two connections of a turn: when much has gathered for memory tables, carries it out now,
+ * while it is still in the processor's caches, and not at the end of the turn. */
+void shard_relieve(struct shard_host *h);
 
 /* The time of this turn, on the node's clock. */
 uint64_t shard_now_ms(struct shard_host *h);
