@@ -287,7 +287,8 @@ static void on_reload(void *arg, int number)
     }
     struct config *fresh = mem_zero(1, sizeof(*fresh));
     struct err_why why = {0};
-    char *const arguments[] = {"--config", s->config.file, NULL};
+    char flag[] = "--config";
+    char *const arguments[] = {flag, s->config.file, NULL};
     if (config_load(fresh, 2, arguments, &arguments[2], &why) != ERR_OK && why.code != ERR_OK &&
         strstr(why.text, "--data") == NULL) {
         log_error(&s->log, "server", "the configuration file was not read",
