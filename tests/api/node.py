@@ -1,6 +1,7 @@
-"""Starts a holdfast process for a test and speaks HTTP to it. Standard library only.
+"""Starts a holdfast process for a test and speaks HTTP and RESP to it. Standard library only.
 
-The path of the program is the first argument of every test; --engine and the like follow it.
+The path of the program is the first argument of every test, or HOLDFAST_BIN; --engine and the like
+are the Node's.
 """
 
 import http.client
@@ -14,27 +15,57 @@ import sys
 import tempfile
 import threading
 
+import resp
+
 READY_SECONDS = 30
+STOP_SECONDS = 30
+
+
+class NotReady(RuntimeError):
+    """The process ended, or took too long; its text is what it logged."""
+
+
+def program():
+    return os.environ.get("HOLDFAST_BIN") or sys.argv[1]
+
+
+def environment(**more):
+    """Ours for a node: what is set for tests (HOLDFAST_...) would be settings of it."""
+    ours = {k: v for k, v in os.environ.items() if not k.startswith("HOLDFAST_")}
+    return {**ours, **more}
 
 
 class Node:
     """One process with its own data folder, on a port of the system's choice."""
 
-    def __init__(self, *options, listen="127.0.0.1:0", data=True):
-        self.folder = tempfile.mkdtemp(prefix="holdfast-test-")
+    def __init__(self, *options, listen="127.0.0.1:0", data=True, folder=None, env=None,
+                 starts=True):
+        """`folder`: where the data folder is made; the caller's, and not removed."""
+        self.is_folder_ours = folder is None
+        self.folder = folder or tempfile.mkdtemp(prefix="holdfast-test-")
         self.options = list(options)
         self.listen = listen
         self.data = data
+        self.env = env or {}
         self.process = None
-        self.start()
+        if starts:
+            self.start()
 
-    def start(self):
-        command = [sys.argv[1], "serve", "--listen", self.listen] + self.options
+    @property
+    def data_folder(self):
+        return os.path.join(self.folder, "data")
+
+    def launch(self):
+        """Starts the process and does not wait for it."""
+        command = [program(), "serve", "--listen", self.listen] + self.options
         if self.data:
-            command += ["--data", os.path.join(self.folder, "data")]
+            command += ["--data", self.data_folder]
         self.log = []
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL,
-                                        text=True, errors="replace")
+                                        text=True, errors="replace", env=environment(**self.env))
+
+    def start(self):
+        self.launch()
         self.address = self.wait_ready()
 
     def wait_ready(self):
@@ -48,7 +79,9 @@ class Node:
                 timer.cancel()
                 threading.Thread(target=self.read_log, daemon=True).start()
                 return match.group(1)
-        raise RuntimeError("the node did not become ready:\n" + "".join(self.log))
+        timer.cancel()
+        self.process.wait()
+        raise NotReady("the node did not become ready:\n" + "".join(self.log))
 
     def read_log(self):
         for line in self.process.stderr:
@@ -65,18 +98,19 @@ class Node:
     def stop(self):
         """An orderly stop; the data folder stays."""
         self.process.send_signal(signal.SIGTERM)
-        code = self.process.wait(timeout=30)
+        code = self.process.wait(timeout=STOP_SECONDS)
         if code != 0:
             raise RuntimeError("the node ended with %d:\n%s" % (code, "".join(self.log[-50:])))
 
     def close(self):
         try:
-            if self.process.poll() is None:
+            if self.process is not None and self.process.poll() is None:
                 self.stop()
         finally:
-            if self.process.poll() is None:
+            if self.process is not None and self.process.poll() is None:
                 self.kill()
-            shutil.rmtree(self.folder)
+            if self.is_folder_ours:
+                shutil.rmtree(self.folder)
 
     def __enter__(self):
         return self
@@ -86,6 +120,9 @@ class Node:
 
     def connect(self):
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+
+    def redis(self, timeout=60):
+        return resp.Client(("127.0.0.1", self.port), timeout)
 
     def request(self, method, path, body=None, headers=None):
         """One request on a connection of its own."""
