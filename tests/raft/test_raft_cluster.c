@@ -721,7 +721,7 @@ int main(int argc, char **argv)
     uint64_t first = argc > 1 ? strtoull(argv[1], NULL, 10) : 1;
     uint64_t count = argc > 2 ? strtoull(argv[2], NULL, 10) : 20;
     uint64_t seconds = argc > 3 ? strtoull(argv[3], NULL, 10) : 20;
-    uint64_t total = 0, hash = 0, sum[12] = {0};
+    uint64_t hash = 0, sum[12] = {0};
     for (uint64_t seed = first; seed < first + count; seed++) {
         hash = mix(hash, run(seed, seconds));
         if (seed == first) {
@@ -729,7 +729,6 @@ int main(int argc, char **argv)
             hash = mix(0, run(seed, seconds)); /* the same again, in the same process */
             CHECK(once == hash);
         }
-        total += w.n.events;
         const uint64_t *n = &w.n.events;
         for (size_t i = 0; i < 12; i++) {
             sum[i] += n[i];
