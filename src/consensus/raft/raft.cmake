@@ -61,3 +61,13 @@ endforeach()
 set_tests_properties(raft/test_consensus_one_raft raft/test_raft_cluster raft/test_raft_step
   raft/test_raft_reads raft/exchange_solo_first raft/exchange_raft_first
   PROPERTIES LABELS raft TIMEOUT 300)
+
+# A whole node of the simulated world, ordered by raft.
+foreach(name test_power test_order)
+  add_executable(${name}_raft tests/sim/${name}.c tests/sim/node_world.c tests/sim/history.c)
+  target_include_directories(${name}_raft PRIVATE tests)
+  target_link_libraries(${name}_raft PRIVATE router shard model journal consensus_raft
+    engine_standin engine_memory engine sys_sim base)
+  add_test(NAME raft/${name}_raft COMMAND ${name}_raft)
+  set_tests_properties(raft/${name}_raft PROPERTIES LABELS raft TIMEOUT 300)
+endforeach()
