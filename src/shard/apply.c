@@ -104,9 +104,6 @@ static bool gather(struct shard *s)
     }
     a->applied = s->applied;
     a->count = 0;
-    a->steps = arena_get(&a->arena, SHARD_APPLY_MAX * sizeof(*a->steps));
-    a->works = arena_get(&a->arena, SHARD_APPLY_MAX * sizeof(struct shard_work *));
-    a->results = arena_get(&a->arena, SHARD_APPLY_MAX * sizeof(*a->results));
     bool is_any = false;
     for (struct list *l = s->ordered.next; l != &s->ordered; l = l->next) {
         struct log_batch *b = container_of(l, struct log_batch, link);

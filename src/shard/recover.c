@@ -139,6 +139,9 @@ enum err shard_open(struct shard_host *h, uint32_t group, struct shard **out, st
     enum err e = open_memory(s, why);
     if (e == ERR_OK && h->node->config.journal != NULL) {
         h->replaying++;
+        s->apply.steps = mem_alloc(SHARD_APPLY_MAX * sizeof(*s->apply.steps));
+        s->apply.works = mem_alloc(SHARD_APPLY_MAX * sizeof(struct shard_work *));
+        s->apply.results = mem_alloc(SHARD_APPLY_MAX * sizeof(*s->apply.results));
         e = open_disk(s, why);
         e = e == ERR_OK ? match_log(s, why) : e;
         e = e == ERR_OK ? open_consensus(s, why) : e;
@@ -181,6 +184,9 @@ void shard_close(struct shard **shard)
     engine_close(&s->memory_engine);
     atomic_fetch_sub(&s->node->memory_bytes, s->memory_bytes);
     arena_deinit(&s->apply.arena);
+    mem_free(s->apply.steps);
+    mem_free(s->apply.works);
+    mem_free(s->apply.results);
     buf_deinit(&s->read_space);
     mem_free(s);
     *shard = NULL;

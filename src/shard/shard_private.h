@@ -56,8 +56,8 @@ struct apply {
     enum apply_state state;
     struct worker_job job;
     struct arena arena;
-    struct step *steps;
-    struct result *results;
+    struct step *steps;        /* [SHARD_APPLY_MAX], as the next two; used again and again */
+    struct result *results;    /* of steps for which nobody waits */
     struct shard_work **works; /* per step; NULL: nobody waits */
     size_t count;
     struct model_applied applied; /* after the batch */
