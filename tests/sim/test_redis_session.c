@@ -56,6 +56,21 @@ static void settings(void *arg, void (*each)(void *each_arg, const char *name, c
     each(each_arg, "listen", "b:2");
 }
 
+static enum err change_setting(void *arg, const char *name, const char *value, struct err_why *why)
+{
+    (void)arg;
+    (void)value;
+    return err_set(why, strcmp(name, "listen") == 0 ? ERR_DENIED : ERR_NOT_FOUND, "fixed");
+}
+
+static void connections(void *arg, connection_each_fn each, void *each_arg)
+{
+    struct world *w = arg;
+    struct connection_facts facts;
+    redis_facts(w->session, &facts);
+    each(each_arg, &facts);
+}
+
 static struct redis_session *connect(struct world *w, uint64_t id)
 {
     const struct redis_owner owner = {
@@ -82,7 +97,9 @@ static void setup(struct world *w, bool is_volatile)
                                    .address = "here:1",
                                    .data_folder = "",
                                    .totals = totals,
-                                   .settings = settings};
+                                   .settings = settings,
+                                   .change_setting = change_setting,
+                                   .connections = connections};
     w->stats = mem_zero(DIALECT_COUNT, sizeof(*w->stats));
     w->context = (struct loop_context){.router = w->node.router[0],
                                        .facts = &w->facts,

@@ -164,6 +164,12 @@ static uint64_t count_bits(struct slice bytes, uint64_t first, uint64_t end)
     return count;
 }
 
+/* Both bounds count from the end, the wrong way round. */
+static bool is_backwards(const struct bit_range *range)
+{
+    return range->is_given && range->start < 0 && range->end < 0 && range->start > range->end;
+}
+
 static void encode_bitcount(struct task *t, struct buf *out, const struct result *result)
 {
     const struct bit_range *range = t->state;
@@ -172,9 +178,7 @@ static void encode_bitcount(struct task *t, struct buf *out, const struct result
     if (no_bits(t, out, result, 0)) {
         return;
     }
-    const bool is_backwards =
-        range->is_given && range->start < 0 && range->end < 0 && range->start > range->end;
-    const bool has_bits = !is_backwards && bits_of(range, result->value.size, &first, &end);
+    const bool has_bits = !is_backwards(range) && bits_of(range, result->value.size, &first, &end);
     resp_integer(out, has_bits ? (int64_t)count_bits(result->value, first, end) : 0);
 }
 
@@ -185,7 +189,7 @@ enum verdict redis_bitcount(struct task *t)
     if (t->arg_count == 4 || t->arg_count == 5) {
         read_bound(t, 2, range, &range->start);
         read_bound(t, 3, range, &range->end);
-        if (t->arg_count == 5) {
+        if (t->arg_count == 5 && !is_backwards(range)) { /* as Redis does: 0, whatever the unit */
             read_unit(t, 4, range);
         }
     } else if (t->arg_count != 2) {

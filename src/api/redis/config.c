@@ -133,7 +133,7 @@ static enum err set_one(struct task *t, const char *name, const char *value, str
 static enum verdict config_set(struct task *t)
 {
     if (t->arg_count % 2 != 0) {
-        return task_wrong_arity(t, "config|set");
+        return task_syntax_error(t);
     }
     for (size_t i = 2; i < t->arg_count; i += 2) {
         char name[SETTING_MAX];

@@ -125,7 +125,7 @@ static enum verdict command_info(struct task *t)
         for (size_t i = 2; i < t->arg_count; i++) {
             const struct command_spec *spec = spec_of(t, i);
             if (spec == NULL) {
-                resp_null_array(t->out, t->session->version);
+                resp_null(t->out, t->session->version);
             } else {
                 write_info(t, spec);
             }

@@ -59,7 +59,7 @@ static enum op_condition condition_of(unsigned options)
         return EXPIRE_GT; /* says XX as well: no expiry counts as infinite */
     }
     if ((options & OPTION_LT) != 0) {
-        return EXPIRE_LT;
+        return (options & OPTION_XX) != 0 ? EXPIRE_XX_LT : EXPIRE_LT;
     }
     return (options & OPTION_XX) != 0 ? EXPIRE_XX : IF_ANY;
 }

@@ -241,7 +241,9 @@ static void write_task(struct task *t, struct buf *out, const struct result *res
 {
     struct exec *x = t->exec;
     if (t->op_count == 0) {
-        buf_append(out, x->replies.data + t->reply_at, t->reply_size);
+        if (t->reply_size > 0) {
+            buf_append(out, x->replies.data + t->reply_at, t->reply_size);
+        }
         return;
     }
     if (t->finish == NULL) {

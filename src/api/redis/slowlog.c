@@ -87,7 +87,9 @@ static enum verdict slowlog_get(struct task *t)
         return TASK_REPLIED;
     }
     if (t->arg_count > 3) {
-        return task_wrong_arity(t, "slowlog|get");
+        return task_error(t, ERR_INVALID,
+                          "ERR unknown subcommand or wrong number of arguments for 'GET'. Try "
+                          "SLOWLOG HELP.");
     }
     if (count < -1) {
         return task_error(t, ERR_INVALID, error);

@@ -144,6 +144,7 @@ enum verdict redis_getex(struct task *t)
     }
     struct op *op = task_op(t, OP_EXPIRE, t->args[1]);
     op->expiry_ms = expiry_ms;
+    op->condition = o.is_persistent ? EXPIRE_XX : IF_ANY; /* else nothing would be changed */
     op->flags = OP_WANT_PREV;
     t->encode = encode_string;
     return TASK_CALLS;

@@ -415,7 +415,9 @@ static void assemble(struct command *c)
         return;
     }
     for (const struct part *p = c->parts; p != NULL; p = p->next) {
-        buf_append(out, c->pieces.data + p->piece_at, p->piece_size);
+        if (p->piece_size > 0) {
+            buf_append(out, c->pieces.data + p->piece_at, p->piece_size);
+        }
     }
 }
 

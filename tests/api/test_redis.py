@@ -1,0 +1,251 @@
+#!/usr/bin/python3
+"""The Redis dialect of a real node: the table of cases, and random commands compared with Redis.
+
+    test_redis.py BINARY            runs everything (the comparison where redis-server is installed)
+    test_redis.py --address A       against a node that runs already (HOST:PORT or a socket's path)
+    test_redis.py --record          asks redis-server for the replies in redis_cases.txt again
+
+HOLDFAST_SEED=n chooses the random commands; HOLDFAST_COMMANDS=n how many.
+"""
+
+import argparse
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+import redis_cases
+from node import Node
+from redis_random import Commands
+from redis_wire import Closed, Wire, encode, split
+
+CASES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "redis_cases.txt")
+
+# Their replies are sets: Redis gives them in no order.
+UNORDERED = {"SMEMBERS", "SINTER", "SUNION", "SDIFF", "KEYS", "SPOP", "SRANDMEMBER", "SSCAN",
+             "SCAN", "COMMAND", "CONFIG", "EXEC"}
+
+
+class Redis:
+    """A redis-server of its own, on a socket in a folder of its own."""
+
+    def __init__(self):
+        self.folder = tempfile.TemporaryDirectory(prefix="holdfast-redis-")
+        self.address = os.path.join(self.folder.name, "socket")
+        self.process = subprocess.Popen(
+            ["redis-server", "--port", "0", "--unixsocket", self.address, "--save", "",
+             "--dir", self.folder.name, "--enable-debug-command", "yes"],
+            stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+        until = time.monotonic() + 30
+        while not self.answers():
+            if time.monotonic() > until or self.process.poll() is not None:
+                sys.exit("redis-server did not start")
+            time.sleep(0.02)  # it tells nobody when its socket is there
+
+    def answers(self):
+        try:
+            Wire(self.address).close()
+        except OSError:
+            return False
+        return True
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(30)
+        self.folder.cleanup()
+
+
+# ---- Replies that may differ without harm ----
+
+def sort_members(reply):
+    """Sorts what lies in the innermost brackets."""
+    return re.sub(r"\[([^\[\]]*)\]", lambda m: "[" + " ".join(sorted(m.group(1).split(" "))) + "]",
+                  reply)
+
+
+def plain(line, reply):
+    name = line.split(" ")[0].upper()
+    reply = sort_members(reply) if name in UNORDERED else reply
+    if name == "HELLO":
+        reply = re.sub(r"(\$id) :\d+", r"\1 :N", reply)
+    return reply
+
+
+# ---- The table ----
+
+class Player:
+    """Plays cases in their order, with a new connection for each section."""
+
+    def __init__(self, address):
+        self.address = address
+        self.section = None
+        self.wire = None
+
+    def ask(self, case):
+        if case.section != self.section:
+            if self.wire is not None:
+                self.wire.close()
+            self.section = case.section
+            self.wire = Wire(self.address)
+            self.wire.ask("FLUSHALL")
+        try:
+            return self.wire.ask(*split(case.line))
+        except Closed:
+            return "closed"
+
+
+def run_cases(address):
+    player, failed = Player(address), 0
+    cases = redis_cases.load(CASES)
+    for case in cases:
+        got = player.ask(case)
+        if plain(case.line, got) != plain(case.line, case.want()):
+            failed += 1
+            print("%s: %s\n  want %s\n  got  %s" % (case.section, case.line, case.want(), got))
+    print("%d cases, %d failed" % (len(cases), failed))
+    return failed == 0
+
+
+def record():
+    redis = Redis()
+    cases = redis_cases.load(CASES)
+    player = Player(redis.address)
+    for case in cases:
+        case.redis = player.ask(case)
+        if case.ours is not None and case.ours == case.redis:
+            case.ours = None
+    redis_cases.save(CASES, cases)
+    redis.stop()
+    print("%d cases recorded" % len(cases))
+    return True
+
+
+# ---- Random commands, the same to both ----
+
+def pipeline(wire, batch):
+    wire.send(b"".join(encode(args) for args in batch))
+    return [wire.read() for _ in batch]
+
+
+def run_random(address, count, seed):
+    print("HOLDFAST_SEED=%d" % seed)
+    redis = Redis()
+    chance = random.Random(seed)
+    ours, theirs = Wire(address), Wire(redis.address)
+    commands = Commands(chance)
+    history, ok = [], True
+    for wire in (ours, theirs):
+        wire.ask("FLUSHALL")
+        wire.ask("HELLO", str(2 + seed % 2))
+    while ok and len(history) < count:
+        batch = [commands.next() for _ in range(chance.choice([1, 1, 1, 5, 40]))]
+        replies = zip(batch, pipeline(ours, batch), pipeline(theirs, batch))
+        for args, got, want in replies:
+            line = " ".join(a if isinstance(a, str) else repr(a) for a in args)
+            history.append(line)
+            if ok and not commands.agree(args, plain(line, got), plain(line, want)):
+                print("\n".join(history[-15:]))
+                print("  want %s\n  got  %s" % (want, got))
+                ok = False
+    redis.stop()
+    print("%d random commands compared" % len(history))
+    return ok
+
+
+# ---- redis-py ----
+
+def run_redis_py(address):
+    try:
+        import redis
+    except ImportError:
+        print("redis-py is not installed: skipped")
+        return True
+    where = ({"unix_socket_path": address} if isinstance(address, str)
+             else {"host": address[0], "port": address[1]})
+    client = redis.Redis(decode_responses=True, **where)
+    client.flushall()
+    assert client.ping() is True
+    assert client.set("k", "v", ex=100) is True
+    assert client.get("k") == "v"
+    assert 0 < client.ttl("k") <= 100
+    assert client.incrby("n", 5) == 5
+    assert client.incrbyfloat("f", 1.5) == 1.5
+    assert client.mset({"{t}a": 1, "{t}b": 2}) is True
+    assert client.mget(["{t}a", "{t}b", "{t}c"]) == ["1", "2", None]
+    assert client.sadd("s", "x", "y") == 2
+    assert client.smembers("s") == {"x", "y"}
+    assert client.smismember("s", ["x", "z"]) == [1, 0]
+    with client.pipeline(transaction=False) as pipe:
+        for i in range(1000):
+            pipe.set("key:%d" % i, i)
+        assert all(pipe.execute())
+    assert len(list(client.scan_iter(match="key:*", count=100))) == 1000
+    assert set(client.sscan_iter("s")) == {"x", "y"}
+    with client.pipeline() as pipe:
+        pipe.watch("{t}a")
+        value = int(pipe.get("{t}a"))
+        pipe.multi()
+        pipe.set("{t}a", value + 1)
+        pipe.get("{t}a")
+        assert pipe.execute() == [True, "2"]
+    with client.pipeline() as pipe:
+        pipe.watch("{t}a")
+        client.set("{t}a", 9)
+        pipe.multi()
+        pipe.get("{t}a")
+        try:
+            pipe.execute()
+            raise AssertionError("WATCH saw nothing")
+        except redis.WatchError:
+            pass
+    assert client.info()["redis_mode"] == "standalone"
+    assert client.config_get("databases") == {"databases": "16"}
+    assert client.client_setname("me") and client.client_getname() == "me"
+    assert client.command_count() > 80
+    assert client.time()[0] > 0
+    assert client.delete("k", "n", "f", "s") == 4
+    client.flushdb()
+    assert client.dbsize() == 0
+    print("redis-py: ok")
+    return True
+
+
+def parse_address(text):
+    host, _, port = text.rpartition(":")
+    return (host, int(port)) if port.isdigit() else text
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("binary", nargs="?")
+    parser.add_argument("--address")
+    parser.add_argument("--record", action="store_true")
+    options = parser.parse_args()
+    if options.record:
+        return record()
+    seed = int(os.environ.get("HOLDFAST_SEED", "0")) or random.randrange(1, 1 << 31)
+    count = int(os.environ.get("HOLDFAST_COMMANDS", "20000"))
+    ok = True
+    # One shard is Redis' own world; with many, keys of one command share a {tag} in the tests.
+    worlds = [None] if options.address else [["--shards", "1"], ["--engine", "memory"]]
+    for flags in worlds:
+        server = None if flags is None else Node(*flags)
+        address = parse_address(options.address) if flags is None else ("127.0.0.1", server.port)
+        if flags is None or "--shards" in flags:
+            ok = run_cases(address) and ok
+        ok = run_redis_py(address) and ok
+        if shutil.which("redis-server"):
+            ok = run_random(address, count, seed) and ok
+        else:
+            print("redis-server is not installed: the comparison is skipped")
+        if server is not None:
+            server.close()
+    return ok
+
+
+if __name__ == "__main__":
+    sys.exit(0 if main() else 1)
