@@ -53,6 +53,17 @@ static struct slice id_row(struct task *t, const struct log_state *log, struct s
     return slice_of(bytes, (size_t)(p - bytes));
 }
 
+bool log_rows(struct task *t, const struct record *record, struct slice *version, struct slice *id)
+{
+    struct log_state log = {.table = t->op->table};
+    if (log_header_get(record->value, &log.header) != ERR_OK) {
+        return false;
+    }
+    *version = version_row(t, &log, log.header.next);
+    *id = id_row(t, &log, t->op->id);
+    return true;
+}
+
 /* Takes the version with the op's id away, if there is one. */
 static enum err replace(struct task *t, struct log_state *log)
 {

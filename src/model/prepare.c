@@ -18,6 +18,7 @@ struct prepare {
     struct task task; /* for those who compose keys or find rows */
     uint64_t garbage; /* rows of garbage and retries that were foreseen for the model */
     uint64_t retries;
+    uint32_t table; /* whose count has been asked for last */
 };
 
 static void flush(struct prepare *x)
@@ -52,6 +53,7 @@ static void turn_to(struct prepare *x, const struct step *step)
 {
     if (x->model != step->model) {
         x->model = step->model;
+        x->table = 0;
         x->engine = step->model->engine;
         x->garbage = step->model->state.garbage_next;
         x->retries = step->model->state.retry_next;
@@ -88,7 +90,8 @@ static void want_records(struct prepare *x, const struct op *op)
             want_record(x, op->table, op->items[i]);
         }
     }
-    if (!op_is_read(op)) {
+    if (!op_is_read(op) && op->table != x->table) {
+        x->table = op->table;
         want_meta(x, META_COUNT, op->table, true);
     }
     if (op->idempotency_id.size > 0) {
@@ -154,6 +157,13 @@ static void want_more(struct prepare *x, const struct op *op)
     }
     if (p.is_there && record_type(l.record.type) != TYPE_STRING) {
         want_meta(x, META_GARBAGE, x->garbage++, false);
+    }
+    struct slice version;
+    struct slice id;
+    if (p.is_live && op->kind == OP_LOG_APPEND && l.record.type == RECORD_LOG &&
+        log_rows(&t, &l.record, &version, &id)) {
+        want(x, version);
+        want(x, id);
     }
     if (p.is_live && (op_has_members(op) || op->kind == OP_SET_MOVE)) {
         want_elements(x, op, &l.record);

@@ -125,24 +125,37 @@ static enum err delete_row(struct task *t, struct slice row)
     return record_erase(t, &p);
 }
 
-enum err op_delete_range(struct task *t)
+/* Deletes the next chunk of rows. ERR_NOT_FOUND: it was the last. */
+static enum err delete_chunk(struct task *t, struct slice *from, struct slice to, uint64_t limit)
 {
     struct slice keys[DELETE_CHUNK];
+    size_t count;
+    enum err end = next_keys(t, t->run->arena, from, to, keys, &count);
+    for (size_t i = 0; i < count && t->result->count < limit && !is_engine_err(end); i++) {
+        const enum err err = delete_row(t, keys[i]);
+        end = err == ERR_OK ? end : err;
+    }
+    return end;
+}
+
+/* However many rows there are, the memory of one chunk is enough; of two, because the second one
+ * begins behind a key of the first. */
+enum err op_delete_range(struct task *t)
+{
     struct slice from;
     struct slice to;
     const uint64_t limit = t->op->limit == 0 ? UINT64_MAX : t->op->limit;
     op_bounds(t, &from, &to);
     t->result->mod_revision = t->moment->revision;
     enum err end = slice_compare(from, to) < 0 ? ERR_OK : ERR_NOT_FOUND;
-    struct arena arenas[2] = {{0}}; /* `from` is a key of the chunk before */
+    struct arena arenas[2] = {{0}};
     for (unsigned turn = 0; end == ERR_OK && t->result->count < limit; turn ^= 1) {
-        size_t count;
+        struct run run = *t->run;
+        struct task part = *t;
         arena_reset(&arenas[turn]);
-        end = next_keys(t, &arenas[turn], &from, to, keys, &count);
-        for (size_t i = 0; i < count && t->result->count < limit && !is_engine_err(end); i++) {
-            const enum err err = delete_row(t, keys[i]);
-            end = err == ERR_OK ? end : err;
-        }
+        run.arena = &arenas[turn];
+        part.run = &run;
+        end = delete_chunk(&part, &from, to, limit);
     }
     arena_deinit(&arenas[0]);
     arena_deinit(&arenas[1]);

@@ -7,6 +7,7 @@
 #include "model/state.h"
 #include "model/varint.h"
 
+#define VIEW_TRIES    4 /* an engine may find no slot only because all are just being given back */
 #define SCRATCH_BYTES ((size_t)64) /* longer row keys lie in the arena */
 
 enum {
@@ -273,9 +274,17 @@ static void read_alone(struct step *step, const struct run *run, size_t budget_b
     struct run pinned = *run;
     struct task t = task_of(&pinned, step, budget_bytes);
     t.lookup = &lookup;
+    if (op_needs_scan(step->op) && run->wait == ENGINE_NO_WAIT &&
+        !scan_is_cheap(step->model->engine)) {
+        step->result->err = ERR_WOULD_WAIT; /* before a view is opened for nothing */
+        return;
+    }
     const bool is_pinning = run->view == NULL && !is_point_read(step->op);
     if (is_pinning) {
-        step->result->err = view_open(step->model->engine, &view);
+        step->result->err = ERR_BUSY;
+        for (unsigned i = 0; i < VIEW_TRIES && step->result->err == ERR_BUSY; i++) {
+            step->result->err = view_open(step->model->engine, &view);
+        }
         if (step->result->err != ERR_OK) {
             return;
         }

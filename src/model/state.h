@@ -217,6 +217,10 @@ void result_of_place(struct result *result, const struct place *p); /* if it is 
 /* Members or versions. Errors: ERR_CORRUPT. */
 MUST_CHECK enum err collection_count(const struct record *record, uint64_t *count);
 
+/* The rows that an append to the log in `record` would write, as far as can be told beforehand. In
+ * the arena. False: it is none. */
+bool log_rows(struct task *t, const struct record *record, struct slice *version, struct slice *id);
+
 /* ---- rows of an answer ---- */
 
 struct rows {
