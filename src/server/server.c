@@ -76,7 +76,13 @@ static enum err open_journal(struct server *s, struct err_why *why)
                                           .discard_damage = s->config.discards_damage != 0,
                                           .notify = on_journal,
                                           .arg = s};
-    return journal_open(&config, &s->journal, why);
+    struct err_why inner = {0};
+    e = journal_open(&config, &s->journal, &inner);
+    if (e == ERR_CORRUPT) { /* tells the operator what can be done about it */
+        return err_set(why, e, "%.140s; see `holdfast check`, and --discard-damage", inner.text);
+    }
+    *why = inner;
+    return e;
 }
 
 static enum err open_folder(struct server *s, struct err_why *why)
