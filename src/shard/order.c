@@ -5,7 +5,8 @@
  *   apply ◄── committed ◄── ready ◄── consensus_persisted ◄┘ journal_durable
  *
  * All groups of a loop go to the journal in one append. When the journal is behind
- * (ERR_BUSY) the readies stay open and new works stay pending until it has caught up. */
+ * (ERR_BUSY) or has no room at the moment (ERR_NO_SPACE) the readies stay open and new works stay
+ * pending until it has caught up. */
 #include "base/check.h"
 #include "base/mem.h"
 #include "base/planted.h"
@@ -286,8 +287,8 @@ static bool append(struct shard_host *h)
     if (count > 0) {
         struct err_why why = {0};
         const enum err e = journal_append(h->node->config.journal, batches, count, &ticket, &why);
-        if (e == ERR_BUSY) {
-            return false;
+        if (e == ERR_BUSY || e == ERR_NO_SPACE) {
+            return false; /* nothing has happened: tried again when the journal goes on */
         }
         if (e != ERR_OK) {
             shard_fail(h->node, &why);
@@ -318,7 +319,9 @@ void shard_persist(struct shard_host *h)
 {
     for (;;) {
         open_readies(h);
-        if (!any_open(h) || !append(h)) {
+        const bool is_any = any_open(h);
+        h->is_held_up = is_any && !append(h);
+        if (!is_any || h->is_held_up) {
             break;
         }
         for (size_t i = 0; i < h->shard_count; i++) {
@@ -342,11 +345,14 @@ void shard_on_durable(struct shard_host *h)
         shard_fail(h->node, &why);
         return;
     }
-    if (durable == h->durable) {
+    if (durable == h->durable && !h->is_held_up) {
         return;
     }
     h->durable = durable;
-    bool is_any = any_open(h);
+    if (h->index == 0 && journal_needs_spare(h->node->config.journal)) {
+        shard_upkeep(h);
+    }
+    bool is_any = h->is_held_up;
     for (size_t i = 0; i < h->shard_count; i++) {
         struct shard *s = h->shards[i];
         is_any = (s->consensus != NULL && report_durable(s, durable)) || is_any;

@@ -138,6 +138,7 @@ struct shard_host {
     struct random random;
     uint64_t now_ms;   /* of the turn; 0: not asked for yet */
     uint64_t durable;  /* ticket of the journal seen last */
+    bool is_held_up;   /* the journal did not take the last append: once more */
     size_t cold_count; /* reads on workers */
     size_t jobs;       /* worker jobs under way */
     size_t ordering;   /* works being ordered, all shards */
