@@ -243,6 +243,10 @@ static void test_erase_range_in_steps(struct world *w)
         engine_begin(w->e);
         is_done = engine_erase_range(w->e, SLICE("row00500"), SLICE("row02500"), ++w->revision, 70);
         put_in(w, w->e, "row00100", "2");
+        if (!is_done && step == 10) { /* behind its back */
+            put_in(w, w->e, "row00510", "2");
+            left++;
+        }
         commit(w, w->e);
         const unsigned now = count_rows(w->e);
         EXPECT(now <= left);

@@ -19,9 +19,13 @@ struct path {
 /* An inner node in the making, with room for one too many. */
 struct draft {
     unsigned count; /* children */
+    uint32_t skip;  /* which `heads` are for; SKIP_NONE: they are not known */
+    uint64_t heads[INNER_MAX];
     struct separator *keys[INNER_MAX];
     void *children[INNER_MAX + 1];
 };
+
+#define SKIP_NONE UINT32_MAX
 
 /* Slots in use: bytes of the tags that are not 0. */
 static unsigned leaf_count(const struct leaf *l)
@@ -66,27 +70,44 @@ static struct leaf *leaf_new(struct tree *t, struct version **versions, size_t c
     return l;
 }
 
-static struct inner *inner_new(struct tree *t, struct separator **keys, void **children,
+/* Fills the heads of `n`. Copies them where it can, since each separator is a cache miss. */
+static void fill_heads(struct inner *n, const struct draft *d, unsigned first)
+{
+    n->skip = 0;
+    n->prefix = 0;
+    if (n->count > 0) {
+        const struct slice key = separator_slice(n->keys[0]);
+        n->skip = (uint32_t)common_prefix(key, separator_slice(n->keys[n->count - 1]));
+        n->prefix = head_of(key, 0);
+    }
+    if (n->skip == d->skip) {
+        memcpy(n->heads, d->heads + first, n->count * sizeof(n->heads[0]));
+    } else {
+        for (unsigned i = 0; i < n->count; i++) {
+            n->heads[i] = head_of(separator_slice(n->keys[i]), n->skip);
+        }
+    }
+    for (unsigned i = n->count; i < INNER_MAX - 1; i++) {
+        n->heads[i] = HEAD_NONE;
+    }
+}
+
+/* A node of `count` children of the draft. */
+static struct inner *inner_new(struct tree *t, const struct draft *d, unsigned first,
                                unsigned count)
 {
     CHECK(count >= 1);
     CHECK(count <= INNER_MAX);
+    CHECK(first + count <= d->count);
     struct inner *n = slab_get(t->slab, sizeof(*n));
     n->count = count - 1;
-    n->skip = 0;
-    n->prefix = 0;
-    if (n->count > 0) {
-        const struct slice first = separator_slice(keys[0]);
-        n->skip = (uint32_t)common_prefix(first, separator_slice(keys[n->count - 1]));
-        n->prefix = head_of(first, 0);
-    }
-    for (unsigned i = 0; i < INNER_MAX - 1; i++) {
-        n->keys[i] = i < n->count ? keys[i] : NULL;
-        n->heads[i] = i < n->count ? head_of(separator_slice(keys[i]), n->skip) : HEAD_NONE;
-    }
     for (unsigned i = 0; i < count; i++) {
-        atomic_init(&n->children[i], children[i]);
+        atomic_init(&n->children[i], d->children[first + i]);
     }
+    for (unsigned i = 0; i < n->count; i++) {
+        n->keys[i] = d->keys[first + i];
+    }
+    fill_heads(n, d, first);
     return n;
 }
 
@@ -136,15 +157,32 @@ static void put_node(struct tree *t, const struct path *path, unsigned depth, vo
     atomic_store_explicit(&parent->children[path->index[depth - 1]], node, memory_order_release);
 }
 
-static void draft_append(struct draft *d, const struct inner *n)
+static void draft_begin(struct draft *d, const struct inner *n)
 {
+    d->count = n->count + 1;
+    d->skip = n->skip;
+    memcpy(d->heads, n->heads, n->count * sizeof(d->heads[0]));
+    for (unsigned i = 0; i < n->count; i++) {
+        d->keys[i] = n->keys[i];
+    }
     for (unsigned i = 0; i <= n->count; i++) {
-        d->children[d->count + i] = child_at(n, i);
-        if (i < n->count) {
-            d->keys[d->count + i] = n->keys[i];
+        d->children[i] = child_at(n, i);
+    }
+}
+
+/* What `d` and then, behind `between`, `more` have. */
+static void draft_append(struct draft *d, struct separator *between, const struct draft *more)
+{
+    CHECK(d->count + more->count <= INNER_MAX);
+    d->skip = SKIP_NONE;
+    d->keys[d->count - 1] = between;
+    for (unsigned i = 0; i < more->count; i++) {
+        d->children[d->count + i] = more->children[i];
+        if (i + 1 < more->count) {
+            d->keys[d->count + i] = more->keys[i];
         }
     }
-    d->count += n->count + 1;
+    d->count += more->count;
 }
 
 /* Inserts `child` at `i` (at least 1) with the separator on its left. */
@@ -153,8 +191,10 @@ static void draft_insert(struct draft *d, unsigned i, struct separator *left, vo
     for (unsigned n = d->count; n > i; n--) {
         d->children[n] = d->children[n - 1];
         d->keys[n - 1] = d->keys[n - 2];
+        d->heads[n - 1] = d->heads[n - 2];
     }
     d->keys[i - 1] = left;
+    d->heads[i - 1] = head_of(separator_slice(left), d->skip);
     d->children[i] = child;
     d->count++;
 }
@@ -167,8 +207,22 @@ static struct separator *draft_remove(struct draft *d, unsigned i)
     for (unsigned n = i; n < d->count; n++) {
         d->children[n] = d->children[n + 1];
         d->keys[n - 1] = d->keys[n];
+        d->heads[n - 1] = d->heads[n];
     }
     return left;
+}
+
+/* A new top over two nodes. */
+static void add_level(struct tree *t, unsigned height, void *left, struct separator *key,
+                      void *right)
+{
+    struct draft d;
+    d.count = 2;
+    d.skip = SKIP_NONE;
+    d.keys[0] = key;
+    d.children[0] = left;
+    d.children[1] = right;
+    set_root(t, inner_new(t, &d, 0, 2), height + 1);
 }
 
 /* The node at `depth` becomes two. */
@@ -176,25 +230,56 @@ static void grow(struct tree *t, const struct path *path, unsigned depth, void *
                  struct separator *key, void *right)
 {
     if (depth == 0) {
-        void *children[] = {left, right};
-        set_root(t, inner_new(t, &key, children, 2), path->height + 1);
+        add_level(t, path->height, left, key, right);
         return;
     }
     struct inner *old = path->nodes[depth - 1];
     const unsigned i = path->index[depth - 1];
-    struct draft d = {.count = 0};
-    draft_append(&d, old);
+    struct draft d;
+    draft_begin(&d, old);
     d.children[i] = left;
     draft_insert(&d, i + 1, key, right);
     if (d.count <= INNER_MAX) {
-        put_node(t, path, depth - 1, inner_new(t, d.keys, d.children, d.count));
+        put_node(t, path, depth - 1, inner_new(t, &d, 0, d.count));
     } else {
         const unsigned cut = i + 2 == d.count ? d.count - 2 : d.count / 2; /* appended keys: full */
-        void *low = inner_new(t, d.keys, d.children, cut);
-        void *high = inner_new(t, d.keys + cut, d.children + cut, d.count - cut);
+        void *low = inner_new(t, &d, 0, cut);
+        void *high = inner_new(t, &d, cut, d.count - cut);
         grow(t, path, depth - 1, low, d.keys[cut - 1], high);
     }
     t->retire(t->arg, old, sizeof(*old));
+}
+
+static struct separator *shrink(struct tree *t, struct path *path, unsigned depth, unsigned i,
+                                void *merged);
+
+/* Joins what the inner node at `depth` (at least 1) shall become with a neighbour under the same
+ * parent, if they fit into one. */
+static bool merge_inner(struct tree *t, struct path *path, unsigned depth, struct draft *d)
+{
+    const struct inner *parent = path->nodes[depth - 1];
+    if (parent->count == 0 || d->count > INNER_LOW) {
+        return false;
+    }
+    const unsigned self = path->index[depth - 1];
+    const unsigned left = self > 0 ? self - 1 : self;
+    struct inner *other = child_at(parent, self > 0 ? left : self + 1);
+    const unsigned room = d->count <= 2 ? INNER_MAX : INNER_MERGED_MAX;
+    if (other->count + 1 + d->count > room) {
+        return false;
+    }
+    struct draft both;
+    draft_begin(&both, other);
+    if (self > 0) {
+        draft_append(&both, parent->keys[left], d);
+    } else {
+        draft_append(d, parent->keys[left], &both);
+    }
+    const struct draft *all = self > 0 ? &both : d;
+    t->retire(t->arg, other, sizeof(*other));
+    void *node = inner_new(t, all, 0, all->count);
+    (void)shrink(t, path, depth - 1, left, node); /* its separator moved into `node` */
+    return true;
 }
 
 /* Children `i` and `i + 1` of the inner node at `depth` become `merged`.
@@ -203,35 +288,16 @@ static struct separator *shrink(struct tree *t, struct path *path, unsigned dept
                                 void *merged)
 {
     struct inner *old = path->nodes[depth];
-    struct draft d = {.count = 0};
-    draft_append(&d, old);
+    struct draft d;
+    draft_begin(&d, old);
     d.children[i] = merged;
     struct separator *between = draft_remove(&d, i + 1);
     t->retire(t->arg, old, sizeof(*old)); /* stamped at the end of the batch, so order is free */
     if (depth == 0 && d.count == 1) {
         set_root(t, merged, path->height - 1);
-        return between;
+    } else if (depth == 0 || !merge_inner(t, path, depth, &d)) {
+        put_node(t, path, depth, inner_new(t, &d, 0, d.count));
     }
-    struct inner *parent = depth == 0 ? NULL : path->nodes[depth - 1];
-    if (parent != NULL && parent->count > 0 && d.count <= INNER_LOW) {
-        const unsigned self = path->index[depth - 1];
-        const unsigned left = self > 0 ? self - 1 : self;
-        struct inner *other = child_at(parent, self > 0 ? left : self + 1);
-        const unsigned room = d.count <= 2 ? INNER_MAX : INNER_MERGED_MAX;
-        if (other->count + 1 + d.count <= room) {
-            struct draft both = {.count = 0};
-            struct inner *self_node = inner_new(t, d.keys, d.children, d.count);
-            draft_append(&both, self > 0 ? other : self_node);
-            both.keys[both.count - 1] = parent->keys[left];
-            draft_append(&both, self > 0 ? self_node : other);
-            slab_put(t->slab, self_node, sizeof(*self_node));
-            t->retire(t->arg, other, sizeof(*other));
-            void *node = inner_new(t, both.keys, both.children, both.count);
-            (void)shrink(t, path, depth - 1, left, node); /* its separator moved into `node` */
-            return between;
-        }
-    }
-    put_node(t, path, depth, inner_new(t, d.keys, d.children, d.count));
     return between;
 }
 
