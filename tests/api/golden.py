@@ -30,6 +30,11 @@ def unescape(text):
     return bytes(out)
 
 
+def escape(data):
+    """As the file writes an answer's body."""
+    return "".join("\\n" if b == 10 else chr(b) if 0x20 <= b < 0x7f else "\\x%02x" % b for b in data)
+
+
 def read(name):
     """Yields (line number, seconds) for pauses, else (line number, request, answer)."""
     with open(os.path.join(FOLDER, name), encoding="utf-8") as file:
@@ -68,10 +73,10 @@ def play_one(connection, about, request, lines):
     answer = exchange(connection, method, path, body[0] if body else None, headers)
     wanted = [line[2:] for line in lines if line.startswith("< ")]
     wanted_headers = {n.lower(): v for n, v in (line.split(": ", 1) for line in wanted[1:])}
-    wanted_body = b"".join(unescape(line[3:]) for line in lines if line.startswith("<< "))
+    wanted_body = "".join(line[3:] for line in lines if line.startswith("<< "))
     got_headers = {n: v for n, v in answer.headers.items() if n not in OURS}
     for what, want, got in (("status", int(wanted[0]), answer.status),
                             ("headers", wanted_headers, got_headers),
-                            ("body", wanted_body, answer.body)):
+                            ("body", wanted_body, escape(answer.body))):
         if want != got:
             raise AssertionError("%s: %s: want %r, got %r" % (about, what, want, got))

@@ -19,7 +19,7 @@ def is_about_nodes(request):
 
 def test_golden():
     for engine in ("disk", "memory"):
-        with Node("--engine", engine) as node:
+        with Node("--engine", engine, listen="127.0.0.1:0=estoraje") as node:
             count = golden.play(node, "estoraje.txt",
                                 skip=lambda r: is_about_nodes(r) and not r.endswith("foo/"))
             expect(True, count > 30, "requests played")

@@ -12,7 +12,7 @@ from node import Node, exchange, expect, run
 def test_golden():
     """Waits are real here, so the cache's are left to the simulated world."""
     for engine in ("disk", "memory"):
-        with Node("--engine", engine) as node:
+        with Node("--engine", engine, listen="127.0.0.1:0=strato") as node:
             count = golden.play(node, "strato.txt", skip=lambda request: "/cache/" in request)
             expect(True, count > 80, "requests played")
 
