@@ -9,8 +9,9 @@
 #include "shard/shard_private.h"
 
 #define SWEEP_ROWS      500
-#define SEGMENTS_BEHIND 2   /* more of them: flush who pins the oldest */
-#define EVICT_ROWS      512 /* looked at in one turn */
+#define SEGMENTS_BEHIND 2      /* more of them: flush who pins the oldest */
+#define REPLAY_MAX      400000 /* entries of all groups that a start may have to replay */
+#define EVICT_ROWS      512    /* looked at in one turn */
 #define EVICT_BYTES     ((size_t)256 << 10)
 
 /* Durable indexes, found by the worker. */
@@ -81,6 +82,21 @@ static bool is_flushed(enum err e)
     return e == ERR_OK || e == ERR_BUSY;
 }
 
+static void flush(struct shard *s)
+{
+    if (s != NULL && s->disk_engine != NULL && !is_flushed(disk_flush(s->disk_engine, false))) {
+        log_warn(s->node->config.log, "shard", "cannot flush a group", F_U64("group", s->group));
+    }
+}
+
+/* What the engine does not hold durably is replayed at the next start: this bounds its time. */
+static void flush_far_behind(struct shard *s, uint64_t durable)
+{
+    if (s->applied.index > durable + REPLAY_MAX / s->node->config.shards) {
+        flush(s);
+    }
+}
+
 static void flush_pinning(struct shard_host *h)
 {
     uint32_t group = 0;
@@ -88,10 +104,7 @@ static void flush_pinning(struct shard_host *h)
     if (!journal_pinned_by(h->node->config.journal, &group, &behind) || behind <= SEGMENTS_BEHIND) {
         return;
     }
-    struct shard *s = h->node->shards[group];
-    if (s != NULL && s->disk_engine != NULL && !is_flushed(disk_flush(s->disk_engine, false))) {
-        log_warn(h->node->config.log, "shard", "cannot flush a group", F_U64("group", group));
-    }
+    flush(h->node->shards[group]);
 }
 
 static void free_upkeep(struct upkeep *u)
@@ -123,6 +136,7 @@ static void on_upkeep_done(void *arg)
         if (u->found[i].index >= first && u->found[i].index <= last) {
             journal_compact(j, s->group, u->found[i].index);
         }
+        flush_far_behind(s, u->found[i].index);
     }
     if (u->is_keeper) {
         note_room(h, u->prepared);
