@@ -1,7 +1,6 @@
 /* main.c - the commands a person types: serve, check, version, help. */
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -37,14 +36,11 @@ static int serve_help(void)
     return 0;
 }
 
-/* To a person at a terminal: what to try. */
+/* What to try, on standard output; the log goes to standard error. */
 static void on_ready(void *arg, const char *address)
 {
     (void)arg;
     const char *colon = strrchr(address, ':');
-    if (isatty(STDOUT_FILENO) == 0 && getenv("HOLDFAST_SEED_HINTS") == NULL) {
-        return;
-    }
     if (strncmp(address, "unix:", 5) == 0 || colon == NULL) {
         (void)printf("\nready on %s\n", address);
     } else {

@@ -348,8 +348,12 @@ static enum err read_file(struct config *c, struct err_why *why)
     } while (n > 0 && text.size <= CONFIG_FILE_MAX);
     const bool is_broken = ferror(f) != 0 || text.size > CONFIG_FILE_MAX;
     (void)fclose(f);
+    struct err_why inner = {0};
     enum err e = is_broken ? err_set(why, ERR_IO, "config: cannot read %.180s", c->file)
-                           : config_read_text(c, buf_slice(&text), why);
+                           : config_read_text(c, buf_slice(&text), &inner);
+    if (inner.code != ERR_OK) {
+        e = err_set(why, e, "%.100s, %s", c->file, inner.text);
+    }
     buf_deinit(&text);
     return e;
 }

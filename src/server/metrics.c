@@ -168,7 +168,7 @@ static void write_journal(struct server *s, struct buf *out)
     one(out, "holdfast_journal_waiting_bytes", "gauge", "Bytes appended but not durable.",
         j.waiting_bytes);
     one(out, "holdfast_journal_low_space", "gauge", "1 while writes that grow are refused.",
-        j.is_low ? 1 : 0);
+        j.is_low || disk_pressure(s->store) == DISK_FULL ? 1 : 0);
     metrics_family(out, "holdfast_journal_sync_seconds", "histogram", "Time of a sync.");
     metrics_histogram(out, "holdfast_journal_sync_seconds", "", &j.sync_us, US_PER_S);
     metrics_family(out, "holdfast_journal_commit_entries", "histogram", "Entries in one commit.");
