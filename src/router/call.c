@@ -46,7 +46,7 @@ static void finish(struct call *c)
 {
     struct arena bytes = c->bytes;
     unmark(c);
-    c->home->calls--;
+    metric_add(&c->home->calls, UINT64_MAX);
     c->done(c); /* may free it */
     arena_deinit(&bytes);
 }
@@ -255,7 +255,7 @@ static void prepare(struct router *r, struct call *c)
     c->home = r;
     c->bytes = (struct arena){0};
     c->is_marked = false;
-    r->calls++;
+    metric_add(&r->calls, 1);
 }
 
 void router_send_counted(struct router *r, struct call *c, uint32_t group, bool is_memory)

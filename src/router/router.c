@@ -99,7 +99,7 @@ static void on_turn(void *arg)
     while (refused != NULL) {
         struct call *c = refused;
         refused = c->next;
-        r->calls--;
+        metric_add(&r->calls, UINT64_MAX);
         c->done(c);
     }
     if (shard_turn(r->host) || r->refused != NULL) {
@@ -157,7 +157,7 @@ void router_relieve(struct router *r)
 
 size_t router_calls(const struct router *r)
 {
-    return r->calls;
+    return metric_get(&r->calls);
 }
 
 uint32_t router_shards(const struct router *r)

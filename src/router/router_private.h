@@ -69,7 +69,7 @@ struct router {
     struct catalogue *catalogue; /* shares */
     struct call *refused;        /* to be answered in the hook */
     struct call *refused_last;
-    size_t calls;
+    metric calls; /* under way; counted up and down by this loop */
     size_t remote;
     struct list groups;    /* struct call_group under way */
     struct tables *tables; /* loop 0: changes of the catalogue */

@@ -183,6 +183,7 @@ static void on_order(void *arg, struct letter *letter)
     switch (container_of(letter, struct order_letter, letter)->order) {
     case ORDER_DRAIN:
         loop_timer_stop(&l->tick);
+        shard_quiesce(l->host);
         front_loop_drain(l->front);
         on_watch(l);
         return;

@@ -29,7 +29,7 @@ uint64_t shard_random(struct shard_host *h)
 
 static struct shard *own_shard(struct shard_host *h, uint32_t group)
 {
-    struct shard *s = h->node->shards[group];
+    struct shard *s = shard_at(h->node, group);
     CHECK(s->host == h);
     return s;
 }
@@ -74,7 +74,7 @@ void shard_submit(struct shard_host *h, struct shard_work *w)
     CHECK(w->group <= h->node->config.shards);
     w->is_read = op_is_read(w->op);
     if (w->is_memory) {
-        const bool is_own = h->node->shards[w->group]->host == h;
+        const bool is_own = shard_at(h->node, w->group)->host == h;
         CHECK(is_own || (w->is_read && !w->is_behind));
         work_push(is_own ? &h->run : &h->reads, w);
     } else if (w->is_read && !w->is_behind) {
@@ -191,7 +191,7 @@ static void run_memory(struct shard_host *h)
     size_t used = 0;
     size_t budget = 0;
     for (struct shard_work *w = done.head; w != NULL; w = w->next) {
-        struct shard *s = h->node->shards[w->group];
+        struct shard *s = shard_at(h->node, w->group);
         if (is_full && !w->is_read && op_may_grow(w->op)) {
             *w->result = (struct result){.err = ERR_NO_SPACE};
             continue;
@@ -229,7 +229,7 @@ static void run_reads(struct shard_host *h)
             work_push(&disk, w);
             continue;
         }
-        fill_step(h, &steps[used++], w, h->node->shards[w->group]->memory);
+        fill_step(h, &steps[used++], w, shard_at(h->node, w->group)->memory);
         budget = w->budget_bytes > budget ? w->budget_bytes : budget;
         work_push(&memory, w);
     }
@@ -291,6 +291,7 @@ bool shard_turn(struct shard_host *h)
     }
     const bool is_more = collect(h);
     arena_reset(&h->arena);
+    metric_set(&h->stats.ordered_now, h->ordering);
     h->now_ms = 0; /* callbacks between turns look at the clock anew */
     epoch_idle(h->reader);
     return is_more || h->run.count + h->reads.count > 0 || h->dirty != NULL;

@@ -72,7 +72,7 @@ uint64_t shard_table_count(struct shard_node *n, bool is_memory, uint32_t table)
 {
     uint64_t count = 0;
     for (uint32_t g = 0; g <= n->config.shards; g++) {
-        struct shard *s = n->shards[g];
+        struct shard *s = shard_at(n, g);
         struct model *m = s == NULL ? NULL : (is_memory ? s->memory : s->disk);
         count += m == NULL ? 0 : model_count(m, table);
     }
@@ -87,6 +87,6 @@ uint64_t shard_memory_bytes(const struct shard_node *n)
 struct engine *shard_engine(const struct shard_node *n, uint32_t group, bool is_memory)
 {
     CHECK(group <= n->config.shards);
-    const struct shard *s = n->shards[group];
+    const struct shard *s = shard_at(n, group);
     return s == NULL ? NULL : (is_memory ? s->memory_engine : s->disk_engine);
 }

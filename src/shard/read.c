@@ -65,7 +65,7 @@ static struct cold_reads *cold_new(struct shard_host *h, struct shard *s, struct
 static void add_cold(struct shard_host *h, struct list *jobs, const struct step *step,
                      struct shard_work *w)
 {
-    struct shard *s = h->node->shards[w->group];
+    struct shard *s = shard_at(h->node, w->group);
     struct cold_reads *c = NULL;
     for (struct list *l = jobs->next; l != jobs && c == NULL; l = l->next) {
         struct cold_reads *other = container_of(l, struct cold_reads, link);
@@ -97,7 +97,7 @@ static void start_cold(struct shard_host *h, struct list *jobs)
 static bool refuse(struct shard_host *h, struct shard_work *w)
 {
     enum err e = ERR_OK;
-    if (h->node->shards[w->group]->disk == NULL) {
+    if (shard_at(h->node, w->group)->disk == NULL) {
         e = ERR_NOT_FOUND;
     } else if (w->is_canceled) {
         e = ERR_CANCELED;
@@ -125,7 +125,7 @@ void shard_read_disk(struct shard_host *h)
             continue;
         }
         steps[used] =
-            (struct step){.model = h->node->shards[w->group]->disk,
+            (struct step){.model = shard_at(h->node, w->group)->disk,
                           .op = w->op,
                           .result = w->result,
                           .moment = {.now_ms = shard_now_ms(h), .random = shard_random(h)}};

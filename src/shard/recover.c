@@ -151,7 +151,7 @@ enum err shard_open(struct shard_host *h, uint32_t group, struct shard **out, st
         shard_close(out);
         return e;
     }
-    h->node->shards[group] = s;
+    atomic_store(&h->node->shards[group], s);
     if (s->consensus == NULL) {
         s->is_replayed = true;
         atomic_fetch_sub(&h->node->unready, 1);
@@ -165,7 +165,7 @@ void shard_close(struct shard **shard)
     if (s == NULL) {
         return;
     }
-    s->node->shards[s->group] = NULL;
+    atomic_store(&s->node->shards[s->group], NULL);
     while (!list_empty(&s->ordered)) {
         log_batch_free(container_of(s->ordered.next, struct log_batch, link));
     }

@@ -153,6 +153,9 @@ struct engine *shard_engine(const struct shard_node *n, uint32_t group, bool is_
 /* Once a second on each loop: sweeps, flushes, reclaim, the clock. */
 void shard_tick(struct shard_host *h);
 
+/* Before a stop: no more work of its own, so that it becomes idle. */
+void shard_quiesce(struct shard_host *h);
+
 /* Copies a result's bytes into `arena`, so that it outlives its turn. */
 void result_keep(struct result *r, struct arena *arena);
 

@@ -153,6 +153,7 @@ struct shard_host {
     struct op sweep_op;
     struct result sweep_result;
     bool sweep_runs;
+    bool is_quiet; /* no sweeps any more */
     size_t sweep_next;
     struct shard_stats stats;
 };
@@ -161,13 +162,19 @@ struct shard_node {
     struct shard_config config;
     struct epoch epoch;
     struct node_clock clock;
-    struct shard **shards;            /* [shards + 1], by group; set by the hosts */
+    _Atomic(struct shard *) *shards;  /* [shards + 1], by group; set by the hosts */
     _Atomic(struct mailbox *) *wakes; /* of each loop */
     _Atomic uint64_t memory_bytes;
     _Atomic uint32_t unready; /* groups that are not open and replayed yet */
     _Atomic bool has_failed;  /* shard_fail() was called: nothing is carried out any more */
     _Atomic bool is_full;     /* the disk has no room: writes that grow are refused */
 };
+
+/* Any thread. NULL while its host is not open. */
+static inline struct shard *shard_at(const struct shard_node *n, uint32_t group)
+{
+    return atomic_load_explicit(&n->shards[group], memory_order_acquire);
+}
 
 static inline void work_push(struct work_queue *q, struct shard_work *w)
 {

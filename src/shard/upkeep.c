@@ -104,7 +104,7 @@ static void flush_pinning(struct shard_host *h)
     if (!journal_pinned_by(h->node->config.journal, &group, &behind) || behind <= SEGMENTS_BEHIND) {
         return;
     }
-    flush(h->node->shards[group]);
+    flush(shard_at(h->node, group));
 }
 
 static void free_upkeep(struct upkeep *u)
@@ -176,7 +176,7 @@ static void on_swept(struct shard_work *w)
 /* The next model of this host that has something to sweep: memory and disk in turn. */
 void shard_sweep(struct shard_host *h)
 {
-    if (h->sweep_runs || h->replaying > 0) {
+    if (h->sweep_runs || h->is_quiet || h->replaying > 0) {
         return;
     }
     for (; h->sweep_next < 2 * h->shard_count; h->sweep_next++) {
@@ -199,6 +199,11 @@ void shard_sweep(struct shard_host *h)
         loop_again(h->loop);
         return;
     }
+}
+
+void shard_quiesce(struct shard_host *h)
+{
+    h->is_quiet = true;
 }
 
 void shard_tick(struct shard_host *h)
