@@ -100,13 +100,13 @@ static struct inner *inner_new(struct tree *t, const struct draft *d, unsigned f
     CHECK(count <= INNER_MAX);
     CHECK(first + count <= d->count);
     struct inner *n = slab_get(t->slab, sizeof(*n));
-    n->count = count - 1;
-    for (unsigned i = 0; i < count; i++) {
+    const unsigned last = count - 1;
+    for (unsigned i = 0; i < last; i++) {
+        n->keys[i] = d->keys[first + i];
         atomic_init(&n->children[i], d->children[first + i]);
     }
-    for (unsigned i = 0; i < n->count; i++) {
-        n->keys[i] = d->keys[first + i];
-    }
+    atomic_init(&n->children[last], d->children[first + last]);
+    n->count = last;
     fill_heads(n, d, first);
     return n;
 }
@@ -159,15 +159,15 @@ static void put_node(struct tree *t, const struct path *path, unsigned depth, vo
 
 static void draft_begin(struct draft *d, const struct inner *n)
 {
-    d->count = n->count + 1;
-    d->skip = n->skip;
-    memcpy(d->heads, n->heads, n->count * sizeof(d->heads[0]));
-    for (unsigned i = 0; i < n->count; i++) {
+    const unsigned count = n->count;
+    memcpy(d->heads, n->heads, count * sizeof(d->heads[0]));
+    for (unsigned i = 0; i < count; i++) {
         d->keys[i] = n->keys[i];
-    }
-    for (unsigned i = 0; i <= n->count; i++) {
         d->children[i] = child_at(n, i);
     }
+    d->children[count] = child_at(n, count);
+    d->count = count + 1;
+    d->skip = n->skip;
 }
 
 /* What `d` and then, behind `between`, `more` have. */
