@@ -59,11 +59,8 @@ static inline bool log_wants(const struct log *l, enum log_level level)
 }
 
 #define LOG_AT(l, level, module, ...)                                                              \
-    do {                                                                                           \
-        if (log_wants((l), (level))) {                                                             \
-            LOG_AT_((l), (level), (module), __VA_ARGS__, (struct log_field){0});                   \
-        }                                                                                          \
-    } while (0)
+    (log_wants((l), (level)) ? LOG_AT_((l), (level), (module), __VA_ARGS__, (struct log_field){0}) \
+                             : (void)0)
 #define LOG_AT_(l, level, module, message, ...)                                                    \
     log_line((l), (level), (module), (message), (const struct log_field[]){__VA_ARGS__})
 

@@ -3,8 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool planted_is(const char *name);
-
 bool planted_is(const char *name)
 {
     const char *chosen = getenv("HOLDFAST_SEED_PLANTED");

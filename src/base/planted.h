@@ -8,8 +8,9 @@
 
 #include <stdbool.h>
 
-#ifdef PLANTED_BUGS
 bool planted_is(const char *name);
+
+#ifdef PLANTED_BUGS
 #define planted(name) planted_is(name)
 #else
 #define planted(name) false

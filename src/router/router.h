@@ -123,7 +123,7 @@ void source_close(struct source **s);
 /* ---- Resume points for cursors of 64 bits ---- */
 
 #define CURSORS_MAX    4096 /* in a node; then the least recently used goes */
-#define CURSOR_KEEP_MS (30 * 60 * 1000)
+#define CURSOR_KEEP_MS UINT64_C(1800000)
 
 struct cursor_point {
     uint32_t table;

@@ -41,6 +41,7 @@ struct tables {
     enum table_engine dropped_engine;
     struct call call;
     struct op ops[8];
+    struct op *built_in; /* start */
     struct buf bytes;
     struct spread spread;
     size_t opening; /* start: next table to be opened */
@@ -468,7 +469,8 @@ static void on_built_in_written(struct call *c)
     if (c->result.err != ERR_OK) {
         fatal("cannot write the catalogue: %s", err_name(c->result.err));
     }
-    mem_free((void *)(uintptr_t)c->op.ops);
+    mem_free(t->built_in);
+    t->built_in = NULL;
     open_next(t);
 }
 
@@ -479,6 +481,7 @@ static void write_built_in(struct tables *t)
     const size_t count = built_in_tables(list, sizeof(list) / sizeof(list[0]), CATALOGUE_TABLE + 1,
                                          t->router->node->config.engine, router_now_ms(t->router));
     struct op *ops = mem_zero(count + 1, sizeof(*ops));
+    t->built_in = ops;
     buf_clear(&t->bytes);
     (void)buf_reserve(&t->bytes, (count + 1) * 256); /* does not move below */
     for (size_t i = 0; i < count; i++) {
