@@ -289,6 +289,54 @@ def restart(folder):
     return out
 
 
+def cold(args, folder):
+    """GETs on data 8 times --memory: [(name, ours, raw RocksDB)] in operations per second."""
+    keys, size, budget = 4000000, 128, 64
+    rocks = ROOT / "build/release/bench_rocks"
+    cpus = CPUS[:2] if len(CPUS) >= 4 else CPUS[:1]
+    data = f"{folder}/cold"
+    server = holdfast(data, "--memory", f"{budget}MiB", cpus=cpus)
+    load(server, "resp-set", 0, n=keys, k=keys, P=100, c=20, d=size, s=True)
+    server.stop()
+    rows = []
+    for clients, threads in ((1, 1), (50, 8)):
+        ours, peer = [], []
+        for _ in range(args.runs):
+            server = holdfast(data, "--memory", f"{budget}MiB", cpus=cpus)
+            ours.append(load(server, "resp-get", args.seconds, c=clients, k=keys)["ops_per_s"])
+            server.stop()
+            line = subprocess.run(["taskset", "-c", ",".join(map(str, cpus)), rocks,
+                                   f"{folder}/rocks", str(keys), str(size), str(budget),
+                                   str(threads), str(args.seconds)], check=True,
+                                  capture_output=True, text=True).stdout
+            peer.append(float(line.split()[1]))
+        rows.append((f"GET on 8 × --memory, {clients} clients against {threads} threads",
+                     statistics.median(ours), statistics.median(peer)))
+    return rows
+
+
+def stream(folder):
+    """Growth of peak memory while a million keys are streamed, also to a slow reader, in MiB."""
+    server = holdfast(f"{folder}/stream")
+    load(server, "resp-set", 0, n=1000000, k=1000000, P=100, c=10, s=True)
+    out = {}
+    for name in ("fast", "slow"):
+        before = server.rss("VmHWM")
+        with socket.create_connection(("127.0.0.1", server.port)) as s:
+            s.sendall(b"GET /api/v1/tables/kv/keys HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+                      b"Connection: close\r\n\r\n")
+            total, step = 0, 0
+            while chunk := s.recv(65536):
+                total += len(chunk)
+                step += 1
+                if name == "slow" and step % 40 == 0 and step < 2000:
+                    select_nothing(0.05)
+        out[f"stream a million keys, {name} reader: {total >> 20} MiB; peak grew by MiB"] = (
+            server.rss("VmHWM") - before) / 2**20
+    server.stop()
+    return out
+
+
 def wait_ready(port, command, wanted):
     for _ in range(6000):
         done = subprocess.run(["redis-cli", "-p", str(port), command], capture_output=True, text=True,
@@ -331,7 +379,7 @@ def main():
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=3)
     parser.add_argument("--only", default="")
-    parser.add_argument("--part", default="memory,two,durable,http,space,restart,start")
+    parser.add_argument("--part", default="memory,two,durable,http,space,restart,cold,stream,start")
     parser.add_argument("--out", default="")
     args = parser.parse_args()
     table = Table()
@@ -351,6 +399,11 @@ def main():
             times = restart(folder)
             extra += [f"| restart 2 M × 256 B, {n} | {t:.2f} s | {times['Redis, RDB']:.2f} s | "
                       f"{t / times['Redis, RDB']:.2f} |" for n, t in times.items()]
+        if "cold" in parts:
+            extra += [f"| {n} | {a:,.0f}/s | {b:,.0f}/s | {a / b:.2f} |"
+                      for n, a, b in cold(args, folder)]
+        if "stream" in parts:
+            extra += [f"| {n} | {v:.1f} | | |" for n, v in stream(folder).items()]
         if "start" in parts:
             extra += [f"| {n} | {v:.1f} | | |" for n, v in start_up(folder).items()]
     text = table.text()
