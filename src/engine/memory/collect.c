@@ -15,33 +15,37 @@ struct horizon {
 
 _Static_assert(VIEWS_MAX <= 64, "horizon.closed has one bit a slot");
 
-/* Takes a slot in `wanted` state, if there is one. */
-static bool view_take(struct memory_engine *e, struct reader *view, enum view_state wanted)
+/* Takes a slot, if it is free, or closed and `may_be_closed`. */
+static bool view_take(struct memory_engine *e, struct reader *view, unsigned slot,
+                      bool may_be_closed)
 {
-    for (unsigned i = 0; i < VIEWS_MAX; i++) {
-        uint64_t state = atomic_load(&e->views[i]);
-        if ((state & 3) != wanted) {
-            continue;
+    uint64_t state = atomic_load(&e->views[slot]);
+    for (;;) { /* the owner may just be turning a closed slot into a free one */
+        const bool is_free = (state & 3) == VIEW_FREE;
+        if (!is_free && !(may_be_closed && (state & 3) == VIEW_CLOSED)) {
+            return false;
         }
-        atomic_fetch_add(&e->views_taken, wanted == VIEW_FREE ? 1 : 0);
-        if (atomic_compare_exchange_strong(&e->views[i], &state, VIEW_OPENING)) {
+        atomic_fetch_add(&e->views_taken, is_free ? 1 : 0);
+        if (atomic_compare_exchange_strong(&e->views[slot], &state, VIEW_OPENING)) {
             const uint64_t revision = atomic_load(&e->published);
-            *view = (struct reader){&e->head, {revision, i}};
-            atomic_store(&e->views[i], revision << 2 | VIEW_OPEN);
+            *view = (struct reader){&e->head, {revision, slot}};
+            atomic_store(&e->views[slot], revision << 2 | VIEW_OPEN);
             return true;
         }
-        atomic_fetch_sub(&e->views_taken, wanted == VIEW_FREE ? 1 : 0);
+        atomic_fetch_sub(&e->views_taken, is_free ? 1 : 0);
     }
-    return false;
 }
 
 enum err memory_view_open(struct engine *e, struct reader *view)
 {
-    /* A closed slot still has pinned versions, which then wait for this view too: only when
-     * the owner is too slow to clear the slots. */
-    return view_take(memory_of(e), view, VIEW_FREE) || view_take(memory_of(e), view, VIEW_CLOSED)
-               ? ERR_OK
-               : ERR_BUSY;
+    for (unsigned i = 0; i < 2 * VIEWS_MAX; i++) {
+        /* A closed slot still has pinned versions, which then wait for this view too: only
+         * when the owner is too slow to clear the slots. */
+        if (view_take(memory_of(e), view, i % VIEWS_MAX, i >= VIEWS_MAX)) {
+            return ERR_OK;
+        }
+    }
+    return ERR_BUSY;
 }
 
 void memory_view_close(struct reader *view)
