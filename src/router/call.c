@@ -33,7 +33,7 @@ static uint64_t order_bit(uint32_t group)
 static void unmark(struct call *c)
 {
     if (c->is_marked) {
-        CHECK(c->order->unfinished > 0);
+        CHECK(c->order != NULL && c->order->unfinished > 0);
         if (--c->order->unfinished == 0) {
             c->order->shards = 0;
         }

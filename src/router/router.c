@@ -7,7 +7,7 @@ struct router_node *router_node_open(const struct router_config *config)
 {
     struct router_node *n = mem_zero(1, sizeof(*n));
     n->config = *config;
-    n->routers = mem_zero(config->loops, sizeof(*n->routers));
+    n->routers = mem_zero(config->loops, sizeof(struct router *));
     cursors_init(&n->cursors);
     return n;
 }

@@ -218,7 +218,7 @@ static enum err add_to_list(struct config *c, const struct setting *s, struct sl
     if (*count >= s->most || value.size == 0) {
         return ERR_INVALID;
     }
-    const enum err e = set_text((char *)c + s->offset + *count * CONFIG_TEXT_MAX, value);
+    const enum err e = set_text((char *)c + s->offset + (size_t)*count * CONFIG_TEXT_MAX, value);
     *count += e == ERR_OK ? 1 : 0;
     return e;
 }
@@ -373,7 +373,7 @@ static enum err read_environment(struct config *c, char *const *environment, boo
         }
         size_t size = 0;
         for (const char *p = entry + prefix; p < equals && size + 1 < sizeof(name); p++) {
-            name[size++] = *p == '_' ? '-' : (char)tolower((unsigned char)*p);
+            name[size++] = (char)(*p == '_' ? '-' : tolower((unsigned char)*p));
         }
         name[size] = '\0';
         if (only_file != (strcmp(name, "config") == 0)) {
@@ -534,7 +534,7 @@ void config_each(const struct config *c, config_each_fn each, void *arg)
             uint32_t count = 0;
             memcpy(&count, (const char *)c + s->count_offset, sizeof(count));
             for (uint32_t k = 0; k < count; k++) {
-                each(arg, s->name, (const char *)c + s->offset + k * CONFIG_TEXT_MAX);
+                each(arg, s->name, (const char *)c + s->offset + (size_t)k * CONFIG_TEXT_MAX);
             }
             continue;
         }

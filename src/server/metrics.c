@@ -58,6 +58,18 @@ static void add_up(struct server *s, size_t dialect, struct operation_sums *sums
     }
 }
 
+static void write_errors(struct buf *out, const char *dialect, const struct operation_sum *sum)
+{
+    char labels[160];
+    for (size_t e = 1; e < ERR_COUNT; e++) {
+        if (sum->errors[e] > 0) {
+            (void)snprintf(labels, sizeof(labels), "dialect=\"%s\",operation=\"%s\",error=\"%s\"",
+                           dialect, sum->name, err_name((enum err)e));
+            metrics_sample(out, "holdfast_errors_total", labels, sum->errors[e]);
+        }
+    }
+}
+
 static void write_requests(struct server *s, struct buf *out)
 {
     struct operation_sums *sums = mem_alloc(DIALECT_COUNT * sizeof(*sums));
@@ -79,15 +91,7 @@ static void write_requests(struct server *s, struct buf *out)
     metrics_family(out, "holdfast_errors_total", "counter", "Requests answered with an error.");
     for (size_t d = 0; d < DIALECT_COUNT; d++) {
         for (size_t o = 0; o < sums[d].count; o++) {
-            const struct operation_sum *sum = &sums[d].items[o];
-            for (size_t e = 1; e < ERR_COUNT; e++) {
-                if (sum->errors[e] > 0) {
-                    (void)snprintf(labels, sizeof(labels),
-                                   "dialect=\"%s\",operation=\"%s\",error=\"%s\"", dialect_names[d],
-                                   sum->name, err_name((enum err)e));
-                    metrics_sample(out, "holdfast_errors_total", labels, sum->errors[e]);
-                }
-            }
+            write_errors(out, dialect_names[d], &sums[d].items[o]);
         }
     }
     mem_free(sums);

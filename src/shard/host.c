@@ -336,7 +336,7 @@ enum err shard_host_open(struct shard_node *n, struct loop *l, uint32_t loop_ind
     h->random.state = n->config.seed + loop_index;
     list_init(&h->cold_jobs);
     h->reader = epoch_join(&n->epoch);
-    h->shards = mem_zero(n->config.shards + 1, sizeof(*h->shards));
+    h->shards = mem_zero(n->config.shards + 1, sizeof(struct shard *));
     struct mailbox *wake = NULL;
     enum err e = mailbox_open(l, on_wake, h, &wake, why);
     atomic_store(&n->wakes[loop_index], wake);

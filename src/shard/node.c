@@ -18,7 +18,7 @@ struct shard_node *shard_node_open(const struct shard_config *config)
     atomic_init(&n->unready, config->shards + 1);
     epoch_init(&n->epoch);
     node_clock_start(&n->clock, config->mono_ns / 1000000, config->wall_ms, 0);
-    n->shards = mem_zero(config->shards + 1, sizeof(*n->shards));
+    n->shards = mem_zero(config->shards + 1, sizeof(struct shard *));
     n->wakes = mem_zero(config->loops, sizeof(*n->wakes));
     return n;
 }

@@ -117,7 +117,7 @@ void shard_read_disk(struct shard_host *h)
     struct work_queue reads = h->reads;
     h->reads = (struct work_queue){0};
     struct step *steps = arena_get(&h->arena, reads.count * sizeof(*steps));
-    struct shard_work **works = arena_get(&h->arena, reads.count * sizeof(*works));
+    struct shard_work **works = arena_get(&h->arena, reads.count * sizeof(struct shard_work *));
     size_t used = 0;
     size_t budget = 0;
     for (struct shard_work *w = work_pop(&reads); w != NULL; w = work_pop(&reads)) {
