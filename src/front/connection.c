@@ -114,11 +114,7 @@ static struct input join(struct connection *c, uint8_t *data, size_t size)
 
 static void choose_protocol(struct connection *c, const struct input *in)
 {
-    enum protocol p = sniff(input_data(in), input_size(in));
-    if (p == PROTOCOL_RESP && (c->serves & LISTENS_REDIS) == 0) {
-        p = PROTOCOL_HTTP; /* which will find it broken, and say so */
-    }
-    switch (p) {
+    switch (sniff(input_data(in), input_size(in))) {
     case PROTOCOL_UNKNOWN:
         if (c->deadline_ns == 0 || c->active_ns == 0) {
             connection_deadline(c, HEAD_MS);
@@ -126,6 +122,10 @@ static void choose_protocol(struct connection *c, const struct input *in)
         break;
     case PROTOCOL_RESP:
         c->deadline_ns = 0;
+        if ((c->serves & LISTENS_REDIS) == 0) {
+            http_refuse(c, 400, "only HTTP is spoken here");
+            break;
+        }
         c->phase = PHASE_RESP;
         resp_open(c);
         break;

@@ -56,7 +56,8 @@ const char *front_address(const struct front *f);
 /* On loop 0. */
 void front_stop_accepting(struct front *f);
 
-/* No new requests: idle connections are closed, the others as soon as what they asked is answered. */
+/* No new requests: idle connections are closed, the others as soon as what they asked is answered.
+ */
 void front_loop_drain(struct front_loop *l);
 
 /* Closes every connection now. */
@@ -73,11 +74,11 @@ void front_loop_connections(struct front_loop *l, connection_each_fn each, void 
 
 /* Any thread. */
 struct front_stats {
-    uint64_t connections;       /* open */
+    uint64_t connections; /* open */
     uint64_t connections_total;
     uint64_t connections_refused;
     uint64_t bytes_in, bytes_out;
-    uint64_t waiting_bytes;     /* written, not taken by sockets */
+    uint64_t waiting_bytes; /* written, not taken by sockets */
 };
 void front_stats(const struct front *f, struct front_stats *out);
 

@@ -142,6 +142,7 @@ void front_loop_drain(struct front_loop *l)
         at = at->next;
         connection_drain(c);
     }
+    loop_again(l->loop); /* what it left for the hook, whoever called */
 }
 
 void front_loop_cut(struct front_loop *l)
