@@ -16,7 +16,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 
 import redis_cases
 from node import Node
@@ -39,23 +38,14 @@ class Redis:
         self.process = subprocess.Popen(
             ["redis-server", "--port", "0", "--unixsocket", self.address, "--save", "",
              "--dir", self.folder.name, "--enable-debug-command", "yes"],
-            stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
-        until = time.monotonic() + 30
-        while not self.answers():
-            if time.monotonic() > until or self.process.poll() is not None:
+            stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
+        while b"The server is now ready" not in (line := self.process.stdout.readline()):
+            if not line:
                 sys.exit("redis-server did not start")
-            time.sleep(0.02)  # it tells nobody when its socket is there
-
-    def answers(self):
-        try:
-            Wire(self.address).close()
-        except OSError:
-            return False
-        return True
 
     def stop(self):
         self.process.terminate()
-        self.process.wait(30)
+        self.process.communicate(timeout=30)
         self.folder.cleanup()
 
 

@@ -262,9 +262,14 @@ static void write_task(struct task *t, struct buf *out, const struct result *res
 
 static void write_tasks(struct exec *x, struct buf *out, const struct result *results)
 {
+    const size_t begin = out->size;
     resp_array(out, x->task_count);
     for (size_t i = 0; i < x->task_count; i++) {
-        write_task(&x->tasks[i], out, results);
+        if (out->size - begin > REDIS_PIECES_MAX) {
+            resp_error(out, "ERR the answers of the transaction exceed the maximum allowed size");
+        } else {
+            write_task(&x->tasks[i], out, results);
+        }
     }
 }
 

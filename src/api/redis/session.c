@@ -63,6 +63,7 @@ struct redis_session *redis_open(struct loop_context *context, const struct redi
     s->owner = *owner;
     s->parser.bulk_max = value_max > KEY_MAX ? value_max : KEY_MAX;
     s->tail = &s->head;
+    s->read_window = REDIS_READ_WINDOW;
     s->opened_ms = s->active_ms = router_now_ms(s->router);
     session_reset(s);
     return s;
@@ -75,6 +76,7 @@ static void session_free(struct redis_session *s)
     watch_drop(s);
     resp_parser_deinit(&s->parser);
     buf_deinit(&s->out);
+    buf_deinit(&s->aside);
     mem_free(s);
 }
 
@@ -94,9 +96,24 @@ void redis_close(struct redis_session **s)
     }
 }
 
+/* Everything is answered: as many reads may be in flight next time as have answers of the size seen
+ * of late that fit into REDIS_READ_BYTES, and at most four times as many as this time. So a client
+ * that asks for large values without reading its replies costs a bounded amount of memory. */
+static void adapt_window(struct redis_session *s)
+{
+    const size_t fitting = REDIS_READ_BYTES / (s->answer_max + 1) + 1;
+    const size_t grown = (size_t)s->read_window * 4;
+    const size_t window = fitting < grown ? fitting : grown;
+    s->read_window = (uint32_t)(window < REDIS_CALLS_MAX ? window : REDIS_CALLS_MAX);
+    s->answer_max /= 2;
+}
+
 void session_advance(struct redis_session *s)
 {
     if (s->command_count == 0) {
+        if (s->is_waiting) {
+            adapt_window(s);
+        }
         s->is_waiting = false;
         if (s->is_gone) {
             session_free(s);
@@ -169,12 +186,21 @@ static enum verdict judge(struct task *t)
     return spec->handler(t);
 }
 
-/* False: not now, all earlier commands come first. */
+/* True: all earlier commands come first. */
+static bool must_wait(const struct redis_session *s, const struct command_spec *spec)
+{
+    if (s->multi != NULL && (spec->flags & FLAG_NOW) == 0) {
+        return false; /* it will be queued */
+    }
+    const bool is_read = (spec->flags & FLAG_READ) != 0;
+    return (spec->flags & FLAG_ALONE) != 0 || (is_read && s->call_count >= s->read_window);
+}
+
+/* False: not now. */
 static bool dispatch(struct redis_session *s, struct slice raw)
 {
     const struct command_spec *spec = command_find(s->loop->command_index, s->parser.args[0]);
-    if ((spec->flags & FLAG_ALONE) != 0 && s->command_count > 0 &&
-        (s->multi == NULL || (spec->flags & FLAG_NOW) != 0)) {
+    if (s->command_count > 0 && must_wait(s, spec)) {
         return false;
     }
     struct command *c = command_new(s, spec);
@@ -259,6 +285,9 @@ bool redis_is_full(const struct redis_session *s)
 
 struct buf *redis_out(struct redis_session *s)
 {
+    if (s->is_drowned) {
+        buf_deinit(&s->out);
+    }
     return &s->out;
 }
 

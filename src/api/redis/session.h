@@ -28,6 +28,9 @@
 #define REDIS_WATCH_MAX     100000              /* keys watched at once */
 #define REDIS_ANSWER_MAX    ((size_t)64 << 20) /* bytes of an answer put together here (KEYS, LCS) */
 #define REDIS_PIECES_MAX    ((size_t)256 << 20) /* bytes of an answer of several values (MGET) */
+#define REDIS_READ_WINDOW   16                  /* reads in flight on a new connection, at most */
+#define REDIS_READ_BYTES    ((size_t)16 << 20)  /* of answers in flight that are expected */
+#define REDIS_OUT_MAX       ((size_t)512 << 20) /* bytes of replies not sent; then we hang up */
 #define REDIS_SLOW_MAX      128                 /* entries of SLOWLOG, per loop */
 #define REDIS_SLOW_ARGS     32
 #define REDIS_SLOW_ARG_SIZE 128
@@ -205,6 +208,9 @@ struct command {
     uint64_t started_ns;
     bool is_done;
     bool is_silent; /* CLIENT REPLY */
+    bool is_aside;  /* the reply is session->aside[aside_at, aside_at + aside_size) */
+    size_t aside_at;
+    size_t aside_size;
     struct part *parts;
     struct part **parts_tail;
     uint32_t part_count;
@@ -293,6 +299,11 @@ struct redis_session {
     /* Commands in flight, in their order. */
     struct command *head;
     struct command **tail;
+    size_t answer_max;    /* bytes of the largest answer of late */
+    uint32_t read_window; /* calls that may be in flight when a read is added */
+    size_t held_bytes;    /* of replies in buffers of their own */
+    struct buf aside;     /* replies of calls whose turn has not come */
+    uint32_t aside_count;
     uint32_t command_count;
     uint32_t call_count;
     struct call_order order;
@@ -315,6 +326,7 @@ struct redis_session {
     uint32_t watch_waiting; /* WATCH reads not answered yet */
 
     bool is_told;     /* on_output was called in this turn */
+    bool is_drowned;  /* more than REDIS_OUT_MAX is unsent: closing, nothing more is written */
     bool is_gone;     /* the connection is */
     bool is_waiting;  /* a command waits for all earlier ones */
     bool is_occupied; /* a command said TASK_LATER */

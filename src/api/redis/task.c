@@ -8,9 +8,10 @@
 #include "api/redis/session.h"
 #include "base/check.h"
 
-#define FREE_COMMANDS_MAX 4096           /* kept per loop */
-#define FREE_PARTS_MAX    4096           /* kept per loop */
-#define BUF_KEPT_MAX      ((size_t)8192) /* bytes of a buffer that a free command keeps */
+#define FREE_COMMANDS_MAX 8192                /* kept per loop */
+#define FREE_PARTS_MAX    16384               /* kept per loop */
+#define ASIDE_MAX         ((size_t)256 << 10) /* bytes; then a command uses a buffer of its own */
+#define BUF_KEPT_MAX      ((size_t)8192)      /* bytes of a buffer that a free command keeps */
 
 /* A piece of task_memory() that does not fit into the command. */
 struct block {
@@ -98,6 +99,7 @@ struct command *command_new(struct redis_session *s, const struct command_spec *
     c->chunk = NULL;
     c->is_done = false;
     c->is_silent = false;
+    c->is_aside = false;
     c->parts = NULL;
     c->parts_tail = &c->parts;
     c->part_count = 0;
@@ -325,6 +327,20 @@ static void release(struct command *c)
     give_command(s->loop, c);
 }
 
+/* Moves the reply of a command that had to wait for its turn. */
+static void take_reply(struct redis_session *s, struct command *c)
+{
+    buf_append(&s->out, c->reply.data, c->reply.size);
+    s->held_bytes -= c->reply.size;
+    if (!c->is_aside) {
+        return;
+    }
+    buf_append(&s->out, s->aside.data + c->aside_at, c->aside_size);
+    if (--s->aside_count == 0) {
+        buf_clear(&s->aside);
+    }
+}
+
 /* Takes what is answered off the front of the queue. */
 static void flush(struct redis_session *s)
 {
@@ -333,9 +349,7 @@ static void flush(struct redis_session *s)
     }
     while (s->head != NULL && s->head->is_done) {
         struct command *c = s->head;
-        if (!c->is_silent) {
-            buf_append(&s->out, c->reply.data, c->reply.size);
-        }
+        take_reply(s, c);
         count_stats(c, s->now_ns);
         s->head = c->next;
         if (s->head == NULL) {
@@ -350,6 +364,11 @@ static void command_end(struct command *c)
 {
     struct redis_session *s = c->task.session;
     c->is_done = true;
+    s->held_bytes += c->reply.size;
+    if (s->out.size + s->aside.size + s->held_bytes > REDIS_OUT_MAX) {
+        s->is_drowned = true;
+        s->is_ending = true;
+    }
     if (c == s->head) {
         flush(s);
     }
@@ -360,7 +379,7 @@ static void command_end(struct command *c)
 static struct buf *reply_of(struct command *c)
 {
     struct redis_session *s = c->task.session;
-    if (c->is_silent || s->is_gone) {
+    if (c->is_silent || s->is_gone || s->is_drowned) {
         buf_clear(&s->loop->discarded);
         return &s->loop->discarded;
     }
@@ -388,28 +407,70 @@ void task_finish(struct task *t)
 
 /* ---- Calls ---- */
 
+/* The same, but most replies that must wait for their turn lie side by side in one buffer, which is
+ * warm, and not in one per command. `reply_ends()` says that it is written. */
+static struct buf *reply_begins(struct command *c)
+{
+    struct redis_session *s = c->task.session;
+    struct buf *out = reply_of(c);
+    if (out == &c->reply && s->aside.size < ASIDE_MAX) {
+        c->is_aside = true;
+        c->aside_at = s->aside.size;
+        return &s->aside;
+    }
+    return out;
+}
+
+static void reply_ends(struct command *c)
+{
+    struct redis_session *s = c->task.session;
+    if (c->is_aside) {
+        c->aside_size = s->aside.size - c->aside_at;
+        s->aside_count++;
+    }
+}
+
+/* Learns how large answers are, for read_window(). */
+static void note_answer(struct redis_session *s, size_t size)
+{
+    s->answer_max = size > s->answer_max ? size : s->answer_max;
+}
+
+/* Nobody reads the reply any more: then encoders see this, which costs nothing to write. */
+static const struct result withdrawn = {.err = ERR_CANCELED};
+
+static const struct result *result_of(const struct redis_session *s, const struct call *call)
+{
+    return s->is_gone || s->is_drowned ? &withdrawn : &call->result;
+}
+
 static void on_call_done(struct call *call)
 {
     struct command *c = container_of(call, struct command, call);
     struct task *t = &c->task;
+    const struct result *result = result_of(t->session, call);
     t->session->call_count--;
     if (t->finish == NULL) {
-        t->encode(t, reply_of(c), &call->result);
+        struct buf *out = reply_begins(c);
+        const size_t before = out->size;
+        t->encode(t, out, result);
+        note_answer(t->session, out->size - before);
     } else {
-        t->encode(t, &c->pieces, &call->result);
-        struct buf *out = reply_of(c);
+        t->encode(t, &c->pieces, result);
+        struct buf *out = reply_begins(c);
         t->finish(t, out);
         if (t->err == ERR_OK) {
             buf_append(out, c->pieces.data, c->pieces.size);
         }
     }
+    reply_ends(c);
     command_end(c);
 }
 
 /* Pieces lie in the order in which the parts were done; replies have the order of the keys. */
 static void assemble(struct command *c)
 {
-    struct buf *out = reply_of(c);
+    struct buf *out = reply_begins(c);
     c->task.finish(&c->task, out);
     if (c->task.err != ERR_OK) {
         return;
@@ -428,12 +489,14 @@ static void on_part_done(struct call *call)
     c->task.session->call_count--;
     c->task.index = p->index;
     p->piece_at = c->pieces.size;
-    c->task.encode(&c->task, &c->pieces, &call->result);
+    c->task.encode(&c->task, &c->pieces, result_of(c->task.session, call));
     p->piece_size = c->pieces.size - p->piece_at;
+    note_answer(c->task.session, p->piece_size);
     if (--c->waiting > 0) {
         return;
     }
     assemble(c);
+    reply_ends(c);
     command_end(c);
 }
 
