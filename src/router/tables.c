@@ -44,7 +44,8 @@ struct tables {
     struct op *built_in; /* start */
     struct buf bytes;
     struct spread spread;
-    size_t opening; /* start: next table to be opened */
+    struct spread *openings; /* start: one per table; owned */
+    size_t unopened;
     uint32_t unseen;
     struct list closings; /* struct closing */
 };
@@ -411,30 +412,32 @@ void tables_on_seen(struct tables *t, struct catalogue_mail *m)
 
 /* ---- Start ---- */
 
-static void open_next(struct tables *t);
-
 static void on_start_opened(struct spread *s)
 {
     struct tables *t = s->arg;
     if (s->err != ERR_OK) {
         fatal("cannot open a table: %s", err_name(s->err));
     }
-    t->opening++;
-    open_next(t);
+    if (--t->unopened == 0) {
+        mem_free(t->openings);
+        t->openings = NULL;
+        show(t);
+    }
 }
 
-static void open_next(struct tables *t)
+/* All tables at once: a handful of syncs. */
+static void open_all(struct tables *t)
 {
-    if (t->opening == t->catalogue->count) {
-        show(t);
-        return;
+    t->unopened = t->catalogue->count;
+    t->openings = mem_zero(t->unopened, sizeof(*t->openings));
+    for (size_t i = 0; i < t->catalogue->count; i++) {
+        const struct table *o = &t->catalogue->tables[i];
+        const struct op op = {
+            .kind = OP_TABLE_OPEN, .table = o->id, .number = (int64_t)o->options.default_ttl_ms};
+        t->openings[i].done = on_start_opened;
+        t->openings[i].arg = t;
+        spread_start(t->router, &t->openings[i], &op, o->options.engine == TABLE_MEMORY);
     }
-    const struct table *o = &t->catalogue->tables[t->opening];
-    const struct op op = {
-        .kind = OP_TABLE_OPEN, .table = o->id, .number = (int64_t)o->options.default_ttl_ms};
-    t->spread.done = on_start_opened;
-    t->spread.arg = t;
-    spread_start(t->router, &t->spread, &op, o->options.engine == TABLE_MEMORY);
 }
 
 static void take_row(struct tables *t, const struct row *row, struct table *list, size_t *count)
@@ -471,7 +474,7 @@ static void on_built_in_written(struct call *c)
     }
     mem_free(t->built_in);
     t->built_in = NULL;
-    open_next(t);
+    open_all(t);
 }
 
 /* First start. */
@@ -530,7 +533,7 @@ static void on_catalogue_read(struct call *c)
     catalogue_release(&t->catalogue);
     t->catalogue = catalogue_new(1, list, count);
     mem_free(list);
-    open_next(t);
+    open_all(t);
 }
 
 static void on_catalogue_open(struct call *c)
@@ -576,6 +579,14 @@ struct tables *tables_new(struct router *r)
     return t;
 }
 
+static void forget_openings(struct tables *t)
+{
+    for (size_t i = 0; t->openings != NULL && i < t->catalogue->count; i++) {
+        mem_free(t->openings[i].calls);
+    }
+    mem_free(t->openings);
+}
+
 void tables_free(struct tables **tables)
 {
     struct tables *t = *tables;
@@ -590,6 +601,7 @@ void tables_free(struct tables **tables)
         mem_free(g);
     }
     mem_free(t->spread.calls);
+    forget_openings(t);
     loop_timer_stop(&t->timer);
     catalogue_release(&t->catalogue);
     buf_deinit(&t->bytes);
