@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """The documents are true: the examples of the README answer as it says, and docs/operations.md
-tells every flag and every metric."""
+tells every flag and every metric; ARCHITECTURE.md names what is there."""
 
 import os
 import pathlib
@@ -69,6 +69,21 @@ def test_metrics():
     expect([], [f for f in told if f not in families], "rows without a metric")
 
 
+def test_tour():
+    """What the tour names is there: `file`, `file: function`, `name_with_underscores`."""
+    text = " ".join((ROOT / "ARCHITECTURE.md").read_text().split())
+    sources = {str(p.relative_to(ROOT)): p.read_text()
+               for p in (*ROOT.glob("src/**/*.[ch]"), *ROOT.glob("tests/*/*.[ch]"))}
+    whole = "\n".join(sources.values())
+    for path, name in re.findall(r"`([a-z0-9_/]+\.[ch])(?:: (\w+))?`", text):
+        found = [t for p, t in sources.items() if ("/" + p).endswith("/" + path)]
+        expect(True, bool(found), path)
+        expect(True, not name or any(re.search(rf"\b{name}\(", t) for t in found),
+               f"{path}: {name}")
+    for name in re.findall(r"`(\w+_\w+)(?:\(\))?`", text):
+        expect(True, re.search(rf"\b{name}\b", whole) is not None, name)
+
+
 if __name__ == "__main__":
     os.environ.setdefault("NO_PROXY", "*")
-    run([test_examples, test_flags, test_metrics])
+    run([test_examples, test_flags, test_metrics, test_tour])
