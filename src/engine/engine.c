@@ -67,6 +67,28 @@ void engine_erase(struct lookup *l, uint64_t revision)
     l->engine->ops->erase(l, revision);
 }
 
+/* A lookup for writing to a row that is not looked for. */
+static struct lookup unseen(struct engine *e, struct slice key)
+{
+    struct lookup l = {.engine = e, .key = key};
+    if (e->ops->touch != NULL) {
+        e->ops->touch(&l);
+    }
+    return l;
+}
+
+void engine_put_unseen(struct engine *e, const struct record *record)
+{
+    struct lookup l = unseen(e, record->key);
+    e->ops->put(&l, record);
+}
+
+void engine_erase_unseen(struct engine *e, struct slice key, uint64_t revision)
+{
+    struct lookup l = unseen(e, key);
+    e->ops->erase(&l, revision);
+}
+
 bool engine_erase_range(struct engine *e, struct slice from, struct slice to, uint64_t revision,
                         size_t limit)
 {

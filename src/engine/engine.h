@@ -120,6 +120,12 @@ void engine_put(struct lookup *l, const struct record *record);
 /* Takes the row away; harmless if it is absent. `l` has been found before. */
 void engine_erase(struct lookup *l, uint64_t revision);
 
+/* The same for a row that has not been found, whatever it is now: for rows that are seldom read,
+ * and whose old state does not matter. The disk engine does not look for it, and keeps it out of
+ * the record cache. An erase should hit a row that is there. Bytes are copied. */
+void engine_put_unseen(struct engine *e, const struct record *record);
+void engine_erase_unseen(struct engine *e, struct slice key, uint64_t revision);
+
 /* Takes rows with from <= key < to away: memory: at most `limit`; disk: all, by one range
  * tombstone. Nobody reads such rows any more (a dropped table or collection). True: all are gone.
  */

@@ -20,6 +20,7 @@ struct engine_ops {
     enum err (*find)(struct lookup *l, enum engine_wait wait, struct arena *arena);
     void (*put)(struct lookup *l, const struct record *record);
     void (*erase)(struct lookup *l, uint64_t revision);
+    void (*touch)(struct lookup *l); /* counts as found, unlooked; NULL: all lookups do */
     bool (*erase_range)(struct engine *e, struct slice from, struct slice to, uint64_t revision,
                         size_t limit);
     enum err (*commit)(struct engine *e, uint64_t index);

@@ -276,10 +276,11 @@ static enum err forget_oldest(struct task *t)
     if (err == ERR_OK && kept_get(l.record.value, &kept) && kept.number == state->retry_first) {
         engine_erase(&l, t->moment->revision);
     }
-    if (err == ERR_OK || err == ERR_NOT_FOUND) {
-        err = row_erase(t, retry_row(bytes, state->retry_first));
+    if (err != ERR_OK && err != ERR_NOT_FOUND) {
+        return err;
     }
-    if (err == ERR_OK && ++state->retry_first < state->retry_next) {
+    row_erase(t, retry_row(bytes, state->retry_first));
+    if (++state->retry_first < state->retry_next) {
         err = retry_get(t, state->retry_first, &state->retry_oldest_ms, &row);
     }
     return err;
@@ -328,16 +329,14 @@ static enum err keep(struct task *t, struct lookup *l, uint64_t hash)
     put_number(&out, t->moment->now_ms);
     buf_append_slice(&out, l->key);
     uint8_t bytes[ROW_META_MAX];
-    enum err err = row_put(t, retry_row(bytes, number), buf_slice(&out));
+    row_put(t, retry_row(bytes, number), buf_slice(&out));
     buf_deinit(&out);
     if (state->retry_first == state->retry_next) {
         state->retry_oldest_ms = t->moment->now_ms;
     }
     state->retry_next++;
-    if (err == ERR_OK && state->retry_next - state->retry_first > IDEMPOTENCY_ROWS_MAX) {
-        err = forget_oldest(t);
-    }
-    return err;
+    return state->retry_next - state->retry_first > IDEMPOTENCY_ROWS_MAX ? forget_oldest(t)
+                                                                         : ERR_OK;
 }
 
 enum err idempotency_run(struct task *t)

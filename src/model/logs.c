@@ -53,13 +53,12 @@ static struct slice id_row(struct task *t, const struct log_state *log, struct s
     return slice_of(bytes, (size_t)(p - bytes));
 }
 
-bool log_rows(struct task *t, const struct record *record, struct slice *version, struct slice *id)
+bool log_row(struct task *t, const struct record *record, struct slice *id)
 {
     struct log_state log = {.table = t->op->table};
     if (log_header_get(record->value, &log.header) != ERR_OK) {
         return false;
     }
-    *version = version_row(t, &log, log.header.next);
     *id = id_row(t, &log, t->op->id);
     return true;
 }
@@ -78,10 +77,11 @@ static enum err replace(struct task *t, struct log_state *log)
         return ERR_CORRUPT;
     }
     log->header.count--;
-    return row_erase(t, version_row(t, log, number));
+    row_erase(t, version_row(t, log, number));
+    return ERR_OK;
 }
 
-static enum err append(struct task *t, struct log_state *log)
+static void append(struct task *t, struct log_state *log)
 {
     uint8_t bytes[VARINT_MAX];
     const struct log_version version = {.time_ms = t->moment->now_ms,
@@ -90,13 +90,9 @@ static enum err append(struct task *t, struct log_state *log)
                                         .value = t->op->value};
     const uint64_t number = log->header.next++;
     log->header.count++;
-    const enum err err =
-        row_put(t, version_row(t, log, number), log_version_put(&version, t->run->arena));
-    if (err != ERR_OK) {
-        return err;
-    }
+    row_put(t, version_row(t, log, number), log_version_put(&version, t->run->arena));
     const size_t size = (size_t)(varint_put(bytes, number) - bytes);
-    return row_put(t, id_row(t, log, t->op->id), slice_of(bytes, size));
+    row_put(t, id_row(t, log, t->op->id), slice_of(bytes, size));
 }
 
 enum err op_log_append(struct task *t)
@@ -120,12 +116,10 @@ enum err op_log_append(struct task *t)
     } else if ((t->op->flags & OP_LOG_REPLACE) != 0) {
         err = replace(t, &log);
     }
-    if (err == ERR_OK) {
-        err = append(t, &log);
-    }
     if (err != ERR_OK) {
         return err;
     }
+    append(t, &log);
     uint8_t bytes[3 * VARINT_MAX];
     const struct change change = {.kind = RECORD_LOG,
                                   .value = slice_of(bytes, log_header_put(bytes, &log.header)),

@@ -30,7 +30,7 @@ static void state_numbers(struct model_state *s, uint64_t *numbers[STATE_NUMBERS
     numbers[5] = &s->retry_oldest_ms;
 }
 
-static enum err state_save(struct task *t)
+static void state_save(struct task *t)
 {
     uint8_t bytes[1 + STATE_NUMBERS * VARINT_MAX];
     uint64_t *now[STATE_NUMBERS];
@@ -44,7 +44,9 @@ static enum err state_save(struct task *t)
         end = varint_put(end, *now[i]);
         is_changed = is_changed || *now[i] != *before[i];
     }
-    return is_changed ? row_put(t, state_key(), slice_of(bytes, (size_t)(end - bytes))) : ERR_OK;
+    if (is_changed) {
+        row_put(t, state_key(), slice_of(bytes, (size_t)(end - bytes)));
+    }
 }
 
 static enum err state_load(struct task *t)
@@ -84,7 +86,7 @@ enum err model_applied_decode(struct slice value, struct model_applied *applied)
     return is_good ? ERR_OK : ERR_CORRUPT;
 }
 
-static enum err applied_save(struct task *t, const struct model_applied *applied)
+static void applied_save(struct task *t, const struct model_applied *applied)
 {
     uint8_t bytes[1 + 3 * VARINT_MAX + MEMBERS_MAX];
     uint8_t *end = bytes;
@@ -94,7 +96,7 @@ static enum err applied_save(struct task *t, const struct model_applied *applied
     end = varint_put(end, applied->term);
     end = varint_put(end, applied->stamp_ms);
     end = slice_put(end, applied->members);
-    return row_put(t, model_applied_key(), slice_of(bytes, (size_t)(end - bytes)));
+    row_put(t, model_applied_key(), slice_of(bytes, (size_t)(end - bytes)));
 }
 
 static enum err applied_load(struct task *t, struct model_applied *applied)
@@ -159,30 +161,23 @@ void model_begin(struct model *m)
     engine_begin(m->engine);
 }
 
-/* Rows that change once per batch. They were foreseen by model_prepare(), or this is a worker. */
-static enum err save(struct model *m, const struct model_applied *applied)
+/* Rows that change once per batch. */
+static void save(struct model *m, const struct model_applied *applied)
 {
     const struct moment moment = {.revision = applied->index};
-    const struct run run = {.wait = ENGINE_MAY_WAIT, .is_writer = true, .arena = &m->arena};
-    struct task t = {.run = &run, .model = m, .moment = &moment};
-    enum err err = applied_save(&t, applied);
-    if (err == ERR_OK) {
-        err = state_save(&t);
-    }
-    if (err == ERR_OK) {
-        err = tables_save(&t);
-    }
-    arena_reset(&m->arena);
-    return err;
+    struct task t = {.model = m, .moment = &moment};
+    applied_save(&t, applied);
+    state_save(&t);
+    tables_save(&t);
 }
 
 enum err model_commit(struct model *m, const struct model_applied *applied)
 {
     CHECK(m->has_begun);
-    enum err err = m->is_durable ? save(m, applied) : ERR_OK;
-    if (err == ERR_OK) {
-        err = engine_commit(m->engine, applied->index);
+    if (m->is_durable) {
+        save(m, applied);
     }
+    const enum err err = engine_commit(m->engine, applied->index);
     if (err == ERR_OK) {
         m->has_begun = false;
         tables_published(m);

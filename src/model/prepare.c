@@ -16,9 +16,6 @@ struct prepare {
     struct model *model;
     struct arena *arena;
     struct task task; /* for those who compose keys or find rows */
-    uint64_t garbage; /* rows of garbage and retries that were foreseen for the model */
-    uint64_t retries;
-    uint32_t table; /* whose count has been asked for last */
 };
 
 static void flush(struct prepare *x)
@@ -41,26 +38,10 @@ static void want(struct prepare *x, struct slice key)
     memset(l->place, 0, sizeof(l->place));
 }
 
-static void want_meta(struct prepare *x, enum meta_row kind, uint64_t number, bool is_table)
-{
-    uint8_t *bytes = arena_get(x->arena, ROW_META_MAX);
-    uint8_t *end = is_table ? row_meta_table(bytes, kind, (uint32_t)number)
-                            : row_meta_number(bytes, kind, number);
-    want(x, slice_of(bytes, (size_t)(end - bytes)));
-}
-
 static void turn_to(struct prepare *x, const struct step *step)
 {
-    if (x->model != step->model) {
-        x->model = step->model;
-        x->table = 0;
-        x->engine = step->model->engine;
-        x->garbage = step->model->state.garbage_next;
-        x->retries = step->model->state.retry_next;
-        uint8_t *bytes = arena_get(x->arena, ROW_META_MAX);
-        want(x, model_applied_key());
-        want(x, slice_of(bytes, (size_t)(row_meta(bytes, META_STATE) - bytes)));
-    }
+    x->model = step->model;
+    x->engine = step->model->engine;
     x->task.model = step->model;
     x->task.moment = &step->moment;
     x->task.has_reader = false;
@@ -90,21 +71,9 @@ static void want_records(struct prepare *x, const struct op *op)
             want_record(x, op->table, op->items[i]);
         }
     }
-    if (!op_is_read(op) && op->table != x->table) {
-        x->table = op->table;
-        want_meta(x, META_COUNT, op->table, true);
-    }
     if (op->idempotency_id.size > 0) {
         want(x, result_row(x->arena, op));
-        want_meta(x, META_RETRY, x->retries++, false);
     }
-}
-
-static void want_index_row(struct prepare *x, struct slice row, uint64_t expiry_ms)
-{
-    uint8_t *bytes = arena_get(x->arena, ROW_EXPIRY_HEAD + row.size);
-    uint8_t *end = slice_put(row_expiry_head(bytes, expiry_ms), row);
-    want(x, slice_of(bytes, (size_t)(end - bytes)));
 }
 
 static void want_elements(struct prepare *x, const struct op *op, const struct record *record)
@@ -123,13 +92,23 @@ static void want_elements(struct prepare *x, const struct op *op, const struct r
     }
 }
 
-/* What follows from the op's record as it is now: index rows, members, garbage. */
+static bool has_members(const struct op *op)
+{
+    return op_has_members(op) || op->kind == OP_SET_MOVE;
+}
+
+static bool is_replacing(const struct op *op)
+{
+    return op->kind == OP_LOG_APPEND && (op->flags & OP_LOG_REPLACE) != 0;
+}
+
+/* What the op reads depends on its record as it is now: members, versions. */
 static void want_more(struct prepare *x, const struct op *op)
 {
     struct lookup l;
     struct result result;
     struct place p;
-    if (x->err != ERR_OK || !op_has_record(op)) {
+    if (x->err != ERR_OK || !op_has_record(op) || !(has_members(op) || is_replacing(op))) {
         return;
     }
     struct task t = x->task;
@@ -142,30 +121,14 @@ static void want_more(struct prepare *x, const struct op *op)
     }
     task_aim(&t);
     x->err = place_find(&t, &p);
-    if (x->err != ERR_OK || op_is_read(op)) {
-        if (x->err == ERR_OK && p.is_live && op_has_members(op)) {
-            want_elements(x, op, &l.record);
-        }
+    if (x->err != ERR_OK || !p.is_live) {
         return;
     }
-    if (p.is_there && l.record.expiry_ms != 0) {
-        want_index_row(x, l.key, l.record.expiry_ms);
-    }
-    const uint64_t expiry_ms = expiry_of(&t, &p, op->kind != OP_PUT);
-    if (expiry_ms != 0 && op->kind != OP_DELETE) {
-        want_index_row(x, l.key, expiry_ms);
-    }
-    if (p.is_there && record_type(l.record.type) != TYPE_STRING) {
-        want_meta(x, META_GARBAGE, x->garbage++, false);
-    }
-    struct slice version;
     struct slice id;
-    if (p.is_live && op->kind == OP_LOG_APPEND && l.record.type == RECORD_LOG &&
-        log_rows(&t, &l.record, &version, &id)) {
-        want(x, version);
+    if (is_replacing(op) && l.record.type == RECORD_LOG && log_row(&t, &l.record, &id)) {
         want(x, id);
     }
-    if (p.is_live && (op_has_members(op) || op->kind == OP_SET_MOVE)) {
+    if (has_members(op)) {
         want_elements(x, op, &l.record);
     }
 }

@@ -24,39 +24,19 @@ enum err row_find(struct task *t, struct lookup *l)
     return engine_get(task_reader(t), l->key, t->run->wait, t->run->arena, &l->record);
 }
 
-/* A lookup of one row for writing. */
-static enum err row_reach(struct task *t, struct lookup *l, struct slice key)
+void row_put(struct task *t, struct slice key, struct slice value)
 {
-    l->engine = t->model->engine;
-    l->key = key;
-    memset(l->place, 0, sizeof(l->place));
-    const enum err err = engine_find(l, t->run->wait, t->run->arena);
-    return err == ERR_NOT_FOUND ? ERR_OK : err;
+    const struct record record = {.key = key,
+                                  .value = value,
+                                  .mod_revision = t->moment->revision,
+                                  .create_revision = t->moment->revision,
+                                  .version = 1};
+    engine_put_unseen(t->model->engine, &record);
 }
 
-enum err row_put(struct task *t, struct slice key, struct slice value)
+void row_erase(struct task *t, struct slice key)
 {
-    struct lookup l;
-    const enum err err = row_reach(t, &l, key);
-    if (err == ERR_OK) {
-        const struct record record = {.key = key,
-                                      .value = value,
-                                      .mod_revision = t->moment->revision,
-                                      .create_revision = t->moment->revision,
-                                      .version = 1};
-        engine_put(&l, &record);
-    }
-    return err;
-}
-
-enum err row_erase(struct task *t, struct slice key)
-{
-    struct lookup l;
-    const enum err err = row_reach(t, &l, key);
-    if (err == ERR_OK) {
-        engine_erase(&l, t->moment->revision);
-    }
-    return err;
+    engine_erase_unseen(t->model->engine, key, t->moment->revision);
 }
 
 enum err rows_open(struct task *t, struct scan *s, struct slice from, struct slice to,
@@ -149,14 +129,13 @@ uint64_t expiry_of(const struct task *t, const struct place *p, bool is_kept)
     return ttl > UINT64_MAX - t->moment->now_ms ? 0 : t->moment->now_ms + ttl;
 }
 
-enum err garbage_add(struct task *t, uint32_t table, uint64_t incarnation)
+void garbage_add(struct task *t, uint32_t table, uint64_t incarnation)
 {
     uint8_t key[ROW_META_MAX];
     uint8_t value[2 * VARINT_MAX];
     uint8_t *end = row_meta_number(key, META_GARBAGE, t->model->state.garbage_next++);
     uint8_t *value_end = varint_put(varint_put(value, table), incarnation);
-    return row_put(t, slice_of(key, (size_t)(end - key)),
-                   slice_of(value, (size_t)(value_end - value)));
+    row_put(t, slice_of(key, (size_t)(end - key)), slice_of(value, (size_t)(value_end - value)));
 }
 
 /* The record `old` was a collection and is none any more: its rows go later. */
@@ -176,7 +155,8 @@ static enum err collection_drop(struct task *t, const struct place *p, const str
         }
         incarnation = header.incarnation;
     }
-    return garbage_add(t, atomic_load_explicit(&p->table->id, memory_order_relaxed), incarnation);
+    garbage_add(t, atomic_load_explicit(&p->table->id, memory_order_relaxed), incarnation);
+    return ERR_OK;
 }
 
 static bool has_rows(const struct record *record)
@@ -185,23 +165,21 @@ static bool has_rows(const struct record *record)
 }
 
 /* The index row of the record row `row` moves from `before` to `after`; 0: there is none. */
-static enum err expiry_move(struct task *t, struct slice row, uint64_t before, uint64_t after)
+static void expiry_move(struct task *t, struct slice row, uint64_t before, uint64_t after)
 {
     uint8_t *bytes = arena_get(t->run->arena, ROW_EXPIRY_HEAD + row.size);
     const struct slice key = slice_of(bytes, ROW_EXPIRY_HEAD + row.size);
-    enum err err = ERR_OK;
     if (before != 0) {
         (void)slice_put(row_expiry_head(bytes, before), row);
-        err = row_erase(t, key);
+        row_erase(t, key);
     }
-    if (after != 0 && err == ERR_OK) {
+    if (after != 0) {
         (void)slice_put(row_expiry_head(bytes, after), row);
-        err = row_put(t, key, slice_of(NULL, 0));
+        row_put(t, key, slice_of(NULL, 0));
         if (after < t->model->state.expiry_min_ms) {
             t->model->state.expiry_min_ms = after;
         }
     }
-    return err;
 }
 
 static enum err erase(struct task *t, struct place *p, bool is_header_only)
@@ -214,9 +192,9 @@ static enum err erase(struct task *t, struct place *p, bool is_header_only)
     table_count_add(t->model, p->table, -1);
     enum err err = ERR_OK;
     if (old.expiry_ms != 0) {
-        err = expiry_move(t, p->lookup->key, old.expiry_ms, 0);
+        expiry_move(t, p->lookup->key, old.expiry_ms, 0);
     }
-    if (err == ERR_OK && has_rows(&old) && !is_header_only) {
+    if (has_rows(&old) && !is_header_only) {
         err = collection_drop(t, p, &old);
     }
     p->is_there = false;
@@ -271,10 +249,7 @@ enum err record_write(struct task *t, struct place *p, const struct change *c,
         table_count_add(t->model, p->table, 1);
     }
     if (expiry_before != c->expiry_ms) {
-        const enum err err = expiry_move(t, p->lookup->key, expiry_before, c->expiry_ms);
-        if (err != ERR_OK) {
-            return err;
-        }
+        expiry_move(t, p->lookup->key, expiry_before, c->expiry_ms);
     }
     return dropped.type == RECORD_NONE ? ERR_OK : collection_drop(t, p, &dropped);
 }

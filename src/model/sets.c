@@ -183,13 +183,11 @@ enum err set_save(struct task *t, struct place *p, const struct set *s, uint64_t
                   struct result *result)
 {
     if (s->count == 0 || is_past(t, expiry_ms)) { /* all rows of a large one have been removed */
-        const enum err err =
-            s->is_large && s->is_fresh ? garbage_add(t, s->table, s->incarnation) : ERR_OK;
+        if (s->is_large && s->is_fresh) {
+            garbage_add(t, s->table, s->incarnation);
+        }
         if (result != NULL) {
             result->mod_revision = t->moment->revision;
-        }
-        if (err != ERR_OK) {
-            return err;
         }
         return s->count == 0 && s->is_own && s->is_large && !s->is_fresh ? record_erase_header(t, p)
                                                                          : record_erase(t, p);

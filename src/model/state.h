@@ -129,7 +129,7 @@ MUST_CHECK enum err op_table_close(struct task *t);
 MUST_CHECK enum err tables_load(struct task *t);
 
 /* Writes the counts that changed. */
-MUST_CHECK enum err tables_save(struct task *t);
+void tables_save(struct task *t);
 
 /* The batch is over: it was published, or forgotten. */
 void tables_published(struct model *m);
@@ -145,9 +145,10 @@ const struct reader *task_reader(struct task *t);
 /* Finds `l->key` in the state that the task reads. Errors: ERR_NOT_FOUND, those of the engine. */
 MUST_CHECK enum err row_find(struct task *t, struct lookup *l);
 
-/* A row that nobody counts: an element, an index or a meta row. */
-MUST_CHECK enum err row_put(struct task *t, struct slice key, struct slice value);
-MUST_CHECK enum err row_erase(struct task *t, struct slice key);
+/* A row that nobody counts: an element, an index or a meta row. What it was does not matter, so it
+ * need not be in reach; one that is erased is there. */
+void row_put(struct task *t, struct slice key, struct slice value);
+void row_erase(struct task *t, struct slice key);
 
 /* Opens a scan of the state that the task reads. Errors: ERR_WOULD_WAIT. */
 MUST_CHECK enum err rows_open(struct task *t, struct scan *s, struct slice from, struct slice to,
@@ -207,7 +208,7 @@ MUST_CHECK enum err record_erase(struct task *t, struct place *p);
 MUST_CHECK enum err record_erase_header(struct task *t, struct place *p);
 
 /* Notes rows to be reclaimed: those of one collection, or of a whole table (incarnation 0). */
-MUST_CHECK enum err garbage_add(struct task *t, uint32_t table, uint64_t incarnation);
+void garbage_add(struct task *t, uint32_t table, uint64_t incarnation);
 
 /* The facts of a live record, as a read answers them. */
 void result_of_record(struct result *result, const struct record *record);
@@ -217,9 +218,9 @@ void result_of_place(struct result *result, const struct place *p); /* if it is 
 /* Members or versions. Errors: ERR_CORRUPT. */
 MUST_CHECK enum err collection_count(const struct record *record, uint64_t *count);
 
-/* The rows that an append to the log in `record` would write, as far as can be told beforehand. In
- * the arena. False: it is none. */
-bool log_rows(struct task *t, const struct record *record, struct slice *version, struct slice *id);
+/* The row that a replacing append to the log in `record` would read. In the arena. False: it is
+ * none. */
+bool log_row(struct task *t, const struct record *record, struct slice *id);
 
 /* ---- rows of an answer ---- */
 

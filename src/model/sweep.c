@@ -44,7 +44,11 @@ static enum err expire_row(struct task *t, struct slice index_row)
     if (err == ERR_OK && l.record.expiry_ms == expiry_ms) {
         return record_erase(t, &p); /* the index row too */
     }
-    return err == ERR_OK || err == ERR_NOT_FOUND ? row_erase(t, index_row) : err;
+    if (err != ERR_OK && err != ERR_NOT_FOUND) {
+        return err;
+    }
+    row_erase(t, index_row);
+    return ERR_OK;
 }
 
 enum err expiry_peek(struct task *t, uint64_t *expiry_ms)

@@ -101,8 +101,8 @@ enum err op_table_open(struct task *t)
     uint8_t *end = row_meta_table(key, META_TABLE, t->op->table);
     uint8_t value[VARINT_MAX + TABLE_FACTS_MAX];
     uint8_t *value_end = slice_put(varint_put(value, table->default_ttl_ms), t->op->value);
-    return row_put(t, slice_of(key, (size_t)(end - key)),
-                   slice_of(value, (size_t)(value_end - value)));
+    row_put(t, slice_of(key, (size_t)(end - key)), slice_of(value, (size_t)(value_end - value)));
+    return ERR_OK;
 }
 
 enum err op_table_close(struct task *t)
@@ -121,13 +121,11 @@ enum err op_table_close(struct task *t)
         for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
             uint8_t key[ROW_META_MAX];
             uint8_t *end = row_meta_table(key, kinds[i], t->op->table);
-            const enum err err = row_erase(t, slice_of(key, (size_t)(end - key)));
-            if (err != ERR_OK) {
-                return err;
-            }
+            row_erase(t, slice_of(key, (size_t)(end - key)));
         }
     }
-    return garbage_add(t, t->op->table, 0);
+    garbage_add(t, t->op->table, 0);
+    return ERR_OK;
 }
 
 static uint32_t table_of_meta(struct slice key)
@@ -174,7 +172,7 @@ enum err tables_load(struct task *t)
     return err == ERR_OK ? load_kind(t, META_COUNT) : err;
 }
 
-enum err tables_save(struct task *t)
+void tables_save(struct task *t)
 {
     for (size_t i = 0; i < t->model->undo_count; i++) {
         const struct table_undo *undo = &t->model->undo[i];
@@ -186,12 +184,8 @@ enum err tables_save(struct task *t)
         uint8_t value[VARINT_MAX];
         uint8_t *end = row_meta_table(key, META_COUNT, atomic_load(&undo->table->id));
         const size_t size = (size_t)(varint_put(value, count) - value);
-        const enum err err = row_put(t, slice_of(key, (size_t)(end - key)), slice_of(value, size));
-        if (err != ERR_OK) {
-            return err;
-        }
+        row_put(t, slice_of(key, (size_t)(end - key)), slice_of(value, size));
     }
-    return ERR_OK;
 }
 
 /* Forgets the undo entries; tables that are closed now have none of anything any more. */

@@ -54,6 +54,38 @@ static void test_own_writes(struct world *w)
     expect_latest(w, w->e, "d", "4");
 }
 
+/* Rows that nobody looked for: new, replaced, erased, absent; read before the commit and after. */
+static void test_unseen(struct world *w)
+{
+    put(w, "b", "0");
+    put(w, "c", "0");
+    put(w, "d", "0");
+    expect_latest(w, w->e, "b", "0"); /* so that a cache has it */
+    for (int i = 0; i < 2; i++) {
+        engine_begin(w->e);
+        const struct reader writer = engine_writer(w->e);
+        const struct record a = record_of(w, "a", "1");
+        engine_put_unseen(w->e, &a);
+        const struct record b = record_of(w, "b", i == 0 ? "1" : "2");
+        engine_put_unseen(w->e, &b);
+        engine_erase_unseen(w->e, SLICE("c"), ++w->revision);
+        engine_erase_unseen(w->e, SLICE("nothing"), ++w->revision);
+        expect_at(w, &writer, "a", "1");
+        expect_at(w, &writer, "c", NULL);
+        erase_in(w, w->e, "a");
+        put_in(w, w->e, "d", "2");
+        const struct record d = record_of(w, "d", "1");
+        engine_put_unseen(w->e, &d);
+        expect_scan(&writer, none, none, false, "b d ");
+        commit(w, w->e);
+        expect_all(w->e, "b d ");
+        expect_latest(w, w->e, "a", NULL);
+        expect_latest(w, w->e, "b", i == 0 ? "1" : "2");
+        expect_latest(w, w->e, "c", NULL);
+        expect_latest(w, w->e, "d", "1");
+    }
+}
+
 /* Through the same lookup: written again, erased, written; and two lookups of one key. */
 static void test_one_key_many_times(struct world *w)
 {
@@ -423,6 +455,7 @@ static void test_memory_comes_back(struct world *w)
 const struct conformance_case writer_cases[] = {
     {"batch_is_one", test_batch_is_one},
     {"own_writes", test_own_writes},
+    {"unseen", test_unseen},
     {"one_key_many_times", test_one_key_many_times},
     {"equal_revisions", test_equal_revisions},
     {"approach", test_approach},

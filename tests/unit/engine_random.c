@@ -180,14 +180,19 @@ static void check_scan(struct world *w, const struct reader *r, const struct row
     scan_close(&s);
 }
 
-/* One write through a lookup that has been found; model and engine agree before and after. */
+/* One write through a lookup that has been found, or past it; model and engine agree before and
+ * after. */
 static void write_row(struct world *w, struct lookup *l, size_t i, bool is_erase)
 {
     struct row *row = &w->rows[i];
     w->revision += 1 + draw(w, 2);
     if (is_erase) {
         row->revision = ABSENT;
-        engine_erase(l, w->revision);
+        if (draw(w, 4) == 0) {
+            engine_erase_unseen(w->engine, l->key, w->revision);
+        } else {
+            engine_erase(l, w->revision);
+        }
         return;
     }
     uint8_t bytes[100];
@@ -196,7 +201,11 @@ static void write_row(struct world *w, struct lookup *l, size_t i, bool is_erase
                         .created = is_new ? w->revision : row->created,
                         .version = is_new ? 1 : row->version + 1};
     const struct record record = wanted(w, i, row, bytes);
-    engine_put(l, &record);
+    if (draw(w, 4) == 0) {
+        engine_put_unseen(w->engine, &record);
+    } else {
+        engine_put(l, &record);
+    }
 }
 
 static void write_group(struct world *w, size_t near, unsigned erase_percent)

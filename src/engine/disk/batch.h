@@ -13,6 +13,7 @@ struct batch_entry {
     struct slice row; /* as the writer sees it; NULL data: absent */
     bool is_stored;   /* the store holds a row that only a write of ours would take away */
     bool is_changed;  /* `row` is to be written */
+    bool is_unseen;   /* nobody knows what the store holds: `row` counts only when it is changed */
 };
 
 struct batch_range {

@@ -99,6 +99,7 @@ static const struct engine_ops disk_ops = {
     .find = disk_find,
     .put = disk_put,
     .erase = disk_erase,
+    .touch = disk_touch,
     .erase_range = disk_erase_range,
     .commit = disk_commit,
     .abort = disk_abort,

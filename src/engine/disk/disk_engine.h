@@ -91,6 +91,7 @@ enum err disk_approach(struct lookup *lookups, size_t count, enum engine_wait wa
 enum err disk_find(struct lookup *l, enum engine_wait wait, struct arena *arena);
 void disk_put(struct lookup *l, const struct record *record);
 void disk_erase(struct lookup *l, uint64_t revision);
+void disk_touch(struct lookup *l);
 bool disk_erase_range(struct engine *base, struct slice from, struct slice to, uint64_t revision,
                       size_t limit);
 enum err disk_commit(struct engine *base, uint64_t index);

@@ -195,6 +195,20 @@ void disk_erase(struct lookup *l, uint64_t revision)
     batch_set(&e->batch, found(e, l), (struct slice){0});
 }
 
+void disk_touch(struct lookup *l)
+{
+    struct disk_engine *e = disk_of(l->engine);
+    CHECK(e->has_begun);
+    const struct cache_key k = disk_key(e, l->key);
+    struct batch_entry *entry = batch_find(&e->batch, k.key, k.hash);
+    if (entry == NULL) {
+        entry = batch_add(&e->batch, k.key, k.hash, (struct slice){0});
+        entry->is_stored = true;
+        entry->is_unseen = true;
+    }
+    place(e, l, entry);
+}
+
 bool disk_erase_range(struct engine *base, struct slice from, struct slice to, uint64_t revision,
                       size_t limit)
 {
@@ -266,7 +280,7 @@ static void unhide(struct disk_engine *e, bool is_committed)
         }
         const struct cache_key k = {n->key, n->hash, e->group};
         if (is_committed) {
-            record_cache_publish(records, &k, n->row);
+            record_cache_publish(records, &k, n->is_unseen ? (struct slice){0} : n->row);
         } else {
             record_cache_show(records, &k);
         }

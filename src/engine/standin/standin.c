@@ -184,6 +184,15 @@ static enum err standin_find(struct lookup *l, enum engine_wait wait, struct are
     return err == ERR_OK ? copy_out(e->next, l->key, arena, &l->record) : err;
 }
 
+static void standin_touch(struct lookup *l)
+{
+    struct standin_engine *e = standin_of(l->engine);
+    CHECK(e->has_begun);
+    if (sorted_find(e->at_hand, l->key) == NULL) {
+        e->at_hand = sorted_put(e->at_hand, &(struct record){.key = l->key});
+    }
+}
+
 static void standin_put(struct lookup *l, const struct record *record)
 {
     struct standin_engine *e = standin_of(l->engine);
@@ -374,6 +383,7 @@ static const struct engine_ops standin_ops = {
     .find = standin_find,
     .put = standin_put,
     .erase = standin_erase,
+    .touch = standin_touch,
     .erase_range = standin_erase_range,
     .commit = standin_commit,
     .abort = standin_abort,
