@@ -18,6 +18,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -289,27 +290,61 @@ def restart(folder):
     return out
 
 
+def raw_rocks(folder, keys, size, budget, threads, seconds, cpus):
+    done = subprocess.run(["taskset", "-c", ",".join(map(str, cpus)),
+                           ROOT / "build/release/bench_rocks", folder, str(keys), str(size),
+                           str(budget), str(threads), str(seconds)], check=True,
+                          capture_output=True, text=True)
+    return float(done.stdout.split()[1])
+
+
+class Forgetting:
+    """While it is open, the kernel's page cache forgets the files below `folder` again and again, so
+    that a read that misses the caches of the program goes to the disk."""
+
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+        self.stopping = threading.Event()
+        self.thread = threading.Thread(target=self.run)
+
+    def run(self):
+        while not self.stopping.wait(0.05):
+            for file in self.folder.rglob("*.sst"):
+                try:
+                    fd = os.open(file, os.O_RDONLY)
+                except OSError:
+                    continue
+                os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+                os.close(fd)
+
+    def __enter__(self):
+        self.thread.start()
+
+    def __exit__(self, *_):
+        self.stopping.set()
+        self.thread.join()
+
+
 def cold(args, folder):
     """GETs on data 8 times --memory: [(name, ours, raw RocksDB)] in operations per second."""
     keys, size, budget = 4000000, 128, 64
-    rocks = ROOT / "build/release/bench_rocks"
     cpus = CPUS[:2] if len(CPUS) >= 4 else CPUS[:1]
     data = f"{folder}/cold"
     server = holdfast(data, "--memory", f"{budget}MiB", cpus=cpus)
     load(server, "resp-set", 0, n=keys, k=keys, P=100, c=20, d=size, s=True)
     server.stop()
+    raw_rocks(f"{folder}/rocks", keys, size, budget, 1, 0.1, cpus)
     rows = []
     for clients, threads in ((1, 1), (50, 8)):
         ours, peer = [], []
         for _ in range(args.runs):
             server = holdfast(data, "--memory", f"{budget}MiB", cpus=cpus)
-            ours.append(load(server, "resp-get", args.seconds, c=clients, k=keys)["ops_per_s"])
+            with Forgetting(folder):
+                ours.append(load(server, "resp-get", args.seconds, c=clients, k=keys)["ops_per_s"])
             server.stop()
-            line = subprocess.run(["taskset", "-c", ",".join(map(str, cpus)), rocks,
-                                   f"{folder}/rocks", str(keys), str(size), str(budget),
-                                   str(threads), str(args.seconds)], check=True,
-                                  capture_output=True, text=True).stdout
-            peer.append(float(line.split()[1]))
+            with Forgetting(folder):
+                peer.append(raw_rocks(f"{folder}/rocks", keys, size, budget, threads, args.seconds,
+                                      cpus))
         rows.append((f"GET on 8 × --memory, {clients} clients against {threads} threads",
                      statistics.median(ours), statistics.median(peer)))
     return rows
@@ -317,7 +352,7 @@ def cold(args, folder):
 
 def stream(folder):
     """Growth of peak memory while a million keys are streamed, also to a slow reader, in MiB."""
-    server = holdfast(f"{folder}/stream")
+    server = holdfast(f"{folder}/stream", "--memory", "64MiB")
     load(server, "resp-set", 0, n=1000000, k=1000000, P=100, c=10, s=True)
     out = {}
     for name in ("fast", "slow"):
