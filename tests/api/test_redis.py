@@ -146,6 +146,38 @@ def run_random(address, count, seed):
     return ok
 
 
+# ---- SCAN: what is there all the time is found, and no cursor begins anew ----
+
+def cursor_and_names(reply):
+    cursor, names = re.match(r"\*\[\$(\d+) \*\[(.*)\]\]$", reply).groups()
+    return cursor, [name[1:] for name in names.split(" ") if name]
+
+
+def run_scan(address, seed):
+    chance = random.Random(seed)
+    wire, other = Wire(address), Wire(address)
+    wire.ask("FLUSHALL")
+    stay = {"stay:%d" % i for i in range(3000)}
+    pipeline(wire, [["SET", name, "x"] for name in stay])
+    found, cursor = [], "0"
+    while True:
+        cursor, names = cursor_and_names(wire.ask("SCAN", cursor, "COUNT", "7"))
+        found += [name for name in names if name.startswith("stay:")]
+        if cursor == "0":
+            break
+        # Meanwhile others come and go.
+        other.ask("SET", "go:%d" % chance.randrange(1000), "x")
+        other.ask("DEL", "go:%d" % chance.randrange(1000))
+    ok = set(found) == stay and len(found) == len(stay)
+    # A point that is not kept any more is an error.
+    first, _ = cursor_and_names(wire.ask("SCAN", "0", "COUNT", "1"))
+    pipeline(wire, [["SCAN", "0", "COUNT", "1"]] * 5000)
+    ok = ok and wire.ask("SCAN", first) == "-ERR invalid cursor"
+    wire.ask("FLUSHALL")
+    print("scan: %d of %d keys found" % (len(set(found)), len(stay)))
+    return ok
+
+
 # ---- redis-py ----
 
 def run_redis_py(address):
@@ -227,6 +259,7 @@ def main():
         address = parse_address(options.address) if flags is None else ("127.0.0.1", server.port)
         if flags is None or "--shards" in flags:
             ok = run_cases(address) and ok
+        ok = run_scan(address, seed) and ok
         ok = run_redis_py(address) and ok
         if shutil.which("redis-server"):
             ok = run_random(address, count, seed) and ok

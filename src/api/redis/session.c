@@ -5,6 +5,8 @@
 
 #include "base/check.h"
 
+#define IDLE_BYTES_MAX ((size_t)32 << 10) /* of an empty buffer */
+
 /* ---- The selected table ---- */
 
 struct slice database_name(uint32_t db, char buffer[8])
@@ -291,9 +293,19 @@ struct buf *redis_out(struct redis_session *s)
     return &s->out;
 }
 
+/* Idle connections are many: they keep no large buffers. */
+static void give_back(struct buf *b)
+{
+    if (b->size == 0 && b->capacity > IDLE_BYTES_MAX) {
+        buf_deinit(b);
+    }
+}
+
 void redis_turn_done(struct redis_session *s)
 {
     s->is_told = false;
+    give_back(&s->out);
+    give_back(&s->aside);
 }
 
 bool redis_is_closing(const struct redis_session *s)
