@@ -91,6 +91,7 @@ void redis_close(struct redis_session **s)
     *s = NULL;
     session->is_gone = true;
     session->is_ending = true;
+    session->owner.peer = ""; /* it was the connection's; commands may end later */
     if (session->command_count == 0) {
         session_free(session);
     } else if (session->sleeper != NULL) {
