@@ -20,8 +20,8 @@
 
 #define TICK_MS          1000
 #define WATCH_MS         2
-#define WORKERS_LEAST    4
-#define WORKERS_MOST     16
+#define WORKERS_LEAST    16 /* they wait for the disk, not for a processor */
+#define WORKERS_MOST     32
 #define WRITE_BYTES_MOST ((size_t)128 << 20)
 
 /* ---- Parts that all loops share ---- */

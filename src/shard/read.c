@@ -5,7 +5,7 @@
 #include "base/mem.h"
 #include "shard/shard_private.h"
 
-#define COLD_GROUP_MAX 8 /* reads of one job: the more jobs, the more of them side by side */
+#define COLD_GROUP_MAX 2 /* reads of one job: the more jobs, the more of them side by side */
 
 static void on_cold_work(void *arg)
 {
