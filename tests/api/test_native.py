@@ -275,14 +275,20 @@ def test_description():
 
 
 def test_schemathesis():
+    """Nothing undocumented, no 5xx, no bad input accepted. Not asked: that every request of the
+    right form succeeds, since many depend on the state (If-Match, one shard for a transaction)."""
     tool = shutil.which("schemathesis") or shutil.which("st")
     if tool is None:
         print("  skipped: schemathesis is not installed (pip install schemathesis)")
         return
-    with Node() as node:
+    with Node("--engine", "memory") as node:
         base = "http://127.0.0.1:%d" % node.port
-        done = subprocess.run([tool, "run", base + "/api/v1/openapi.json", "--url", base,
-                               "--max-examples", "50", "--seed", "1"],
+        config = os.path.join(node.folder, "schemathesis.toml")
+        with open(config, "w", encoding="ascii") as file:
+            file.write('[parameters]\n"path.table" = "kv"\n')
+        done = subprocess.run([tool, "--config-file", config, "run",
+                               base + "/api/v1/openapi.json", "--url", base, "--max-examples", "50",
+                               "--seed", "1", "--exclude-checks", "positive_data_acceptance"],
                               capture_output=True, text=True, check=False)
         if done.returncode != 0:
             print(done.stdout[-20000:])

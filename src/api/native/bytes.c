@@ -62,6 +62,21 @@ enum err bytes_read(const json_t *value, const char *name, struct arena *arena, 
     return is_read ? ERR_OK : err_set(why, ERR_INVALID, "%s is not canonical base64", name);
 }
 
+bool integer_read(const json_t *value, int64_t *out)
+{
+    const double limit = 9007199254740992.0; /* up to here a real number is exact */
+    if (json_is_integer(value)) {
+        *out = json_integer_value(value);
+        return true;
+    }
+    const double real = json_real_value(value);
+    if (!json_is_real(value) || real < -limit || real > limit || real != (double)(int64_t)real) {
+        return false;
+    }
+    *out = (int64_t)real;
+    return true;
+}
+
 void revision_to(struct buf *out, const char *name, uint64_t revision)
 {
     buf_append_byte(out, '"');

@@ -161,26 +161,24 @@ static enum err prepare_write(struct http_call *c, struct err_why *why)
     return e;
 }
 
+static enum err apply_ttl(struct http_call *c, const struct parameter *p, struct err_why *why)
+{
+    struct ttl ttl = {0};
+    const enum err e = p->is_given ? ttl_read(p->text, &ttl, why) : ERR_OK;
+    const uint64_t now_ms = router_now_ms(http_context(c->x)->router);
+    return e == ERR_OK ? ttl_apply(&ttl, now_ms, &c->call.op, why) : e;
+}
+
 static enum err prepare_put(struct http_call *c, struct err_why *why)
 {
-    struct parameter list[] = {{.name = "ttl"}, {.name = "keep_ttl"}};
+    struct parameter list[] = {{.name = "ttl"}};
     struct op *op = &c->call.op;
-    uint64_t ttl_ms = 0;
-    bool keeps = false;
-    enum err e = parameters_read(c->x, list, 2, why);
-    e = e == ERR_OK ? parameter_bool(&list[1], &keeps, why) : e;
-    e = e == ERR_OK && list[0].is_given ? ttl_read(list[0].text, &ttl_ms, why) : e;
-    if (e == ERR_OK && keeps && list[0].is_given) {
-        e = err_set(why, ERR_INVALID, "either ttl or keep_ttl, not both");
-    }
-    if (e != ERR_OK) {
-        return e;
-    }
+    enum err e = parameters_read(c->x, list, 1, why);
     op->kind = OP_PUT;
     op->value = c->x->request.body;
-    op->flags = keeps ? OP_KEEP_TTL : 0;
-    if (list[0].is_given) {
-        ttl_apply(op, router_now_ms(http_context(c->x)->router), ttl_ms);
+    e = e == ERR_OK ? apply_ttl(c, &list[0], why) : e;
+    if (e != ERR_OK) {
+        return e;
     }
     return prepare_write(c, why);
 }
@@ -232,7 +230,7 @@ static void answer_increment(struct http_call *c, const struct result *result)
     respond_tagged(c->x, 200, result->mod_revision, &body);
 }
 
-/* {"amount": n} in the body. */
+/* {"amount": n} in the body, which counts before the query. */
 static enum err read_amount(struct slice body, int64_t *amount, struct err_why *why)
 {
     json_t *root = native_json_read(body, NATIVE_JSON_MAX, why);
@@ -243,10 +241,8 @@ static enum err read_amount(struct slice body, int64_t *amount, struct err_why *
     enum err e = ERR_OK;
     if (!json_is_object(root) || json_object_size(root) > (number == NULL ? 0 : 1)) {
         e = err_set(why, ERR_INVALID, "the body is an object with the one member amount");
-    } else if (number != NULL && !json_is_integer(number)) {
+    } else if (number != NULL && !integer_read(number, amount)) {
         e = err_set(why, ERR_INVALID, "amount is an integer of 64 bits");
-    } else if (number != NULL) {
-        *amount = json_integer_value(number);
     }
     json_decref(root);
     return e;
@@ -256,21 +252,16 @@ static enum err prepare_increment(struct http_call *c, struct err_why *why)
 {
     struct parameter list[] = {{.name = "amount"}, {.name = "ttl"}};
     struct op *op = &c->call.op;
-    uint64_t ttl_ms = 0;
     op->kind = OP_ADD;
     op->number = 1;
     enum err e = parameters_read(c->x, list, 2, why);
     e = e == ERR_OK ? parameter_i64(&list[0], &op->number, why) : e;
-    e = e == ERR_OK && list[1].is_given ? ttl_read(list[1].text, &ttl_ms, why) : e;
+    e = e == ERR_OK ? apply_ttl(c, &list[1], why) : e;
     if (e == ERR_OK && c->x->request.body.size > 0) {
-        e = list[0].is_given ? err_set(why, ERR_INVALID, "the amount is given twice")
-                             : read_amount(c->x->request.body, &op->number, why);
+        e = read_amount(c->x->request.body, &op->number, why);
     }
     if (e != ERR_OK) {
         return e;
-    }
-    if (list[1].is_given) {
-        ttl_apply(op, router_now_ms(http_context(c->x)->router), ttl_ms);
     }
     e = native_place(c, why);
     return e == ERR_OK ? native_idempotency(c->x, &op->idempotency_id, why) : e;

@@ -124,11 +124,13 @@ enum err native_place(struct http_call *c, struct err_why *why)
 enum err native_idempotency(const struct http_exchange *x, struct slice *id, struct err_why *why)
 {
     *id = http_header(&x->request, "idempotency-key");
-    if (id->data != NULL && (id->size < 1 || id->size > IDEMPOTENCY_ID_MAX)) {
-        return err_set(why, ERR_INVALID, "an Idempotency-Key has 1 to %zu bytes",
-                       IDEMPOTENCY_ID_MAX);
+    bool is_valid = id->data == NULL || (id->size > 0 && id->size <= IDEMPOTENCY_ID_MAX);
+    for (size_t i = 0; i < id->size; i++) {
+        is_valid = is_valid && id->data[i] > ' ' && id->data[i] < 0x7f;
     }
-    return ERR_OK;
+    return is_valid ? ERR_OK
+                    : err_set(why, ERR_INVALID, "an Idempotency-Key has 1 to %zu of ! to ~",
+                              IDEMPOTENCY_ID_MAX);
 }
 
 /* ---- From paths to routes ---- */

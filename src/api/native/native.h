@@ -94,11 +94,26 @@ MUST_CHECK enum err parameter_bool(const struct parameter *p, bool *out, struct 
 MUST_CHECK enum err parameter_i64(const struct parameter *p, int64_t *out, struct err_why *why);
 MUST_CHECK enum err parameter_u64(const struct parameter *p, uint64_t *out, struct err_why *why);
 
-/* "5s", "250ms" or plain milliseconds; 0: never. Errors: ERR_INVALID. */
-MUST_CHECK enum err ttl_read(struct slice text, uint64_t *ttl_ms, struct err_why *why);
+#define TTL_MAX_MS UINT64_C(999999999999) /* 31 years */
 
-/* Sets the expiry of `op` for a ttl from now on. */
-void ttl_apply(struct op *op, uint64_t now_ms, uint64_t ttl_ms);
+/* How long an entry lives from now on. */
+struct ttl {
+    bool is_given;
+    bool is_kept; /* as long as what it replaces would have */
+    uint64_t ms;  /* 0: for ever */
+};
+
+/* "5s", "250ms", plain milliseconds, 0: never expires, "keep". Errors: ERR_INVALID. */
+MUST_CHECK enum err ttl_read(struct slice text, struct ttl *out, struct err_why *why);
+
+/* Milliseconds, or text as above. `name` is for the sentence. Errors: ERR_INVALID. */
+MUST_CHECK enum err ttl_read_json(const json_t *value, const char *name, struct ttl *out,
+                                  struct err_why *why);
+
+/* Puts it into `op`; nothing when none was given. Errors: ERR_INVALID (kept by an operation that
+ * keeps it anyway). */
+MUST_CHECK enum err ttl_apply(const struct ttl *ttl, uint64_t now_ms, struct op *op,
+                              struct err_why *why);
 
 /* ---- Bytes in JSON ---- */
 
@@ -112,6 +127,9 @@ void bytes_to(struct buf *out, struct slice bytes);
 /* The other way; the bytes lie in the arena. Errors: ERR_INVALID. */
 MUST_CHECK enum err bytes_read(const json_t *value, const char *name, struct arena *arena,
                                struct slice *out, struct err_why *why);
+
+/* An integer of 64 bits; 5.0 is one, too. False: it is none. */
+bool integer_read(const json_t *value, int64_t *out);
 
 /* "name":"123" */
 void revision_to(struct buf *out, const char *name, uint64_t revision);

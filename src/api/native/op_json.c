@@ -2,8 +2,6 @@
  * of the object, and each puts its part into the op. */
 #include "api/native/op_json.h"
 
-#include <stdio.h>
-
 #include "api/native/span.h"
 #include "api/native/versions.h"
 
@@ -12,25 +10,21 @@ enum {
     M_KEY = 1 << 1,
     M_VALUE = 1 << 2,
     M_TTL = 1 << 3,
-    M_KEEP_TTL = 1 << 4,
-    M_IF_ABSENT = 1 << 5,
-    M_IF_PRESENT = 1 << 6,
-    M_IF_REVISION = 1 << 7,
-    M_AMOUNT = 1 << 8,
-    M_MEMBERS = 1 << 9,
-    M_ID = 1 << 10,
-    M_AUTHOR = 1 << 11,
-    M_REPLACE = 1 << 12,
-    M_LIMIT = 1 << 13,
-    M_FROM = 1 << 14,
-    M_TO = 1 << 15,
-    M_PREFIX = 1 << 16,
-    M_REVERSE = 1 << 17,
-    M_KEYS_ONLY = 1 << 18,
-    M_COUNT_ONLY = 1 << 19,
-    M_IDEMPOTENCY_KEY = 1 << 20,
+    M_IF = 1 << 4,
+    M_AMOUNT = 1 << 5,
+    M_MEMBERS = 1 << 6,
+    M_ID = 1 << 7,
+    M_AUTHOR = 1 << 8,
+    M_REPLACE = 1 << 9,
+    M_LIMIT = 1 << 10,
+    M_FROM = 1 << 11,
+    M_TO = 1 << 12,
+    M_PREFIX = 1 << 13,
+    M_REVERSE = 1 << 14,
+    M_KEYS_ONLY = 1 << 15,
+    M_COUNT_ONLY = 1 << 16,
+    M_IDEMPOTENCY_KEY = 1 << 17,
 
-    M_CONDITIONS = M_IF_ABSENT | M_IF_PRESENT | M_IF_REVISION,
     M_SPAN = M_FROM | M_TO | M_PREFIX
 };
 
@@ -38,7 +32,7 @@ struct reading {
     const struct op_json_scope *scope;
     struct op *op;
     struct err_why *why;
-    uint64_t ttl_ms;
+    struct ttl ttl;
     struct slice from, to, prefix;
 };
 
@@ -77,16 +71,7 @@ static enum err read_value(struct reading *r, const json_t *value, const char *n
 
 static enum err read_ttl(struct reading *r, const json_t *value, const char *name)
 {
-    if (json_is_integer(value) && json_integer_value(value) >= 0) {
-        char digits[24];
-        const int size =
-            snprintf(digits, sizeof(digits), "%lld", (long long)json_integer_value(value));
-        return ttl_read(slice_of(digits, (size_t)size), &r->ttl_ms, r->why);
-    }
-    if (!json_is_string(value)) {
-        return refuse(r, name, "milliseconds, or text like 5s or 250ms");
-    }
-    return ttl_read(json_slice(value), &r->ttl_ms, r->why);
+    return ttl_read_json(value, name, &r->ttl, r->why);
 }
 
 static enum err read_flag(struct reading *r, const json_t *value, const char *name, unsigned flag)
@@ -98,11 +83,6 @@ static enum err read_flag(struct reading *r, const json_t *value, const char *na
         r->op->flags |= (uint16_t)flag;
     }
     return ERR_OK;
-}
-
-static enum err read_keep_ttl(struct reading *r, const json_t *value, const char *name)
-{
-    return read_flag(r, value, name, OP_KEEP_TTL);
 }
 
 static enum err read_replace(struct reading *r, const json_t *value, const char *name)
@@ -125,53 +105,26 @@ static enum err read_count_only(struct reading *r, const json_t *value, const ch
     return read_flag(r, value, name, OP_COUNT_ONLY);
 }
 
-static enum err read_condition(struct reading *r, const json_t *value, const char *name,
-                               enum op_condition condition)
+static enum err read_if(struct reading *r, const json_t *value, const char *name)
 {
-    if (!json_is_boolean(value)) {
-        return refuse(r, name, "true or false");
-    }
-    if (json_is_false(value)) {
-        return ERR_OK;
-    }
-    if (r->op->condition != IF_ANY) {
-        return err_set(r->why, ERR_INVALID, "more than one condition");
-    }
-    r->op->condition = (uint8_t)condition;
-    return ERR_OK;
-}
-
-static enum err read_if_absent(struct reading *r, const json_t *value, const char *name)
-{
-    return read_condition(r, value, name, IF_ABSENT);
-}
-
-static enum err read_if_present(struct reading *r, const json_t *value, const char *name)
-{
-    return read_condition(r, value, name, IF_PRESENT);
-}
-
-static enum err read_if_revision(struct reading *r, const json_t *value, const char *name)
-{
+    const struct slice text = json_slice(value);
     int64_t number = 0;
-    if (!json_is_string(value) || !parse_int64(json_slice(value), &number) || number < 0) {
-        return refuse(r, name, "a revision: decimal digits in a string");
+    if (slice_equal(text, SLICE("absent"))) {
+        r->op->condition = IF_ABSENT;
+    } else if (slice_equal(text, SLICE("present"))) {
+        r->op->condition = IF_PRESENT;
+    } else if (parse_int64(text, &number) && number > 0) {
+        r->op->condition = IF_REVISION;
+        r->op->revision = (uint64_t)number;
+    } else {
+        return refuse(r, name, "absent, present, or a revision in decimal digits");
     }
-    if (r->op->condition != IF_ANY) {
-        return err_set(r->why, ERR_INVALID, "more than one condition");
-    }
-    r->op->condition = IF_REVISION;
-    r->op->revision = (uint64_t)number;
     return ERR_OK;
 }
 
 static enum err read_amount(struct reading *r, const json_t *value, const char *name)
 {
-    if (!json_is_integer(value)) {
-        return refuse(r, name, "an integer of 64 bits");
-    }
-    r->op->number = json_integer_value(value);
-    return ERR_OK;
+    return integer_read(value, &r->op->number) ? ERR_OK : refuse(r, name, "an integer of 64 bits");
 }
 
 static enum err read_members(struct reading *r, const json_t *value, const char *name)
@@ -199,20 +152,22 @@ static enum err read_id(struct reading *r, const json_t *value, const char *name
 
 static enum err read_author(struct reading *r, const json_t *value, const char *name)
 {
-    return read_bytes(r, value, name, &r->op->author);
+    const enum err e = read_bytes(r, value, name, &r->op->author);
+    return e == ERR_OK && r->op->author.size > AUTHOR_MAX ? refuse(r, name, "too long") : e;
 }
 
 /* Of a log -2 or more, with dstore's meaning; else a number of rows. */
 static enum err read_limit(struct reading *r, const json_t *value, const char *name)
 {
     const bool is_log = r->op->kind == OP_LOG_READ;
-    if (!json_is_integer(value) || json_integer_value(value) < (is_log ? -2 : 0)) {
+    int64_t number = 0;
+    if (!integer_read(value, &number) || number < (is_log ? -2 : 0)) {
         return refuse(r, name, is_log ? "an integer of -2 or more" : "an integer of 0 or more");
     }
     if (is_log) {
-        r->op->number = json_integer_value(value);
+        r->op->number = number;
     } else {
-        r->op->limit = (uint64_t)json_integer_value(value);
+        r->op->limit = (uint64_t)number;
     }
     return ERR_OK;
 }
@@ -257,10 +212,7 @@ static const struct member *member_of(const char *name)
         {"key", M_KEY, read_key},
         {"value", M_VALUE, read_value},
         {"ttl", M_TTL, read_ttl},
-        {"keep_ttl", M_KEEP_TTL, read_keep_ttl},
-        {"if_absent", M_IF_ABSENT, read_if_absent},
-        {"if_present", M_IF_PRESENT, read_if_present},
-        {"if_revision", M_IF_REVISION, read_if_revision},
+        {"if", M_IF, read_if},
         {"amount", M_AMOUNT, read_amount},
         {"members", M_MEMBERS, read_members},
         {"id", M_ID, read_id},
@@ -296,8 +248,8 @@ static const struct form *form_of(struct slice name)
 {
     static const struct form forms[] = {
         {"get", OP_GET, M_KEY, 0},
-        {"put", OP_PUT, M_KEY | M_VALUE, M_TTL | M_KEEP_TTL | M_CONDITIONS | M_IDEMPOTENCY_KEY},
-        {"delete", OP_DELETE, M_KEY, M_IF_PRESENT | M_IF_REVISION | M_IDEMPOTENCY_KEY},
+        {"put", OP_PUT, M_KEY | M_VALUE, M_TTL | M_IF | M_IDEMPOTENCY_KEY},
+        {"delete", OP_DELETE, M_KEY, M_IF | M_IDEMPOTENCY_KEY},
         {"expire", OP_EXPIRE, M_KEY | M_TTL, M_IDEMPOTENCY_KEY},
         {"increment", OP_ADD, M_KEY, M_AMOUNT | M_TTL | M_IDEMPOTENCY_KEY},
         {"set_add", OP_SET_ADD, M_KEY | M_MEMBERS, M_IDEMPOTENCY_KEY},
@@ -324,14 +276,10 @@ static enum err finish_range(struct reading *r, unsigned seen)
     if (scope->table->options.partition != PARTITION_TABLE) {
         return err_set(r->why, ERR_CROSS_SHARD, "the table lies in several shards: list its keys");
     }
-    if ((seen & M_PREFIX) != 0 && (seen & (M_FROM | M_TO)) != 0) {
-        return err_set(r->why, ERR_INVALID, "either prefix, or from and to");
-    }
     if (r->op->kind == OP_DELETE_RANGE && (seen & M_SPAN) == 0) {
-        return err_set(r->why, ERR_INVALID, "name the keys by prefix, or by from or to");
+        return err_set(r->why, ERR_INVALID, "to delete all, say so: an empty prefix");
     }
-    const struct span span = (seen & M_PREFIX) != 0 ? span_of_prefix(scope->arena, r->prefix)
-                                                    : (struct span){r->from, r->to};
+    const struct span span = span_of(scope->arena, r->prefix, r->from, r->to);
     r->op->key = span.from;
     r->op->other = span.to;
     return ERR_OK;
@@ -342,11 +290,9 @@ static enum err finish(struct reading *r, unsigned seen)
 {
     struct op *op = r->op;
     const struct op_json_scope *scope = r->scope;
-    if ((seen & M_TTL) != 0) {
-        if ((op->flags & OP_KEEP_TTL) != 0) {
-            return err_set(r->why, ERR_INVALID, "either ttl or keep_ttl, not both");
-        }
-        ttl_apply(op, scope->now_ms, r->ttl_ms);
+    const enum err e = ttl_apply(&r->ttl, scope->now_ms, op, r->why);
+    if (e != ERR_OK) {
+        return e;
     }
     if (op->kind == OP_SET_COMBINE) {
         struct slice *item = arena_get(scope->arena, sizeof(*item));

@@ -2,8 +2,6 @@
  * parameter that did nothing. */
 #include "api/native/native.h"
 
-#define TTL_MAX_MS (UINT64_C(100) * 366 * 24 * 3600 * 1000) /* a century */
-
 /* Cuts `rest` behind the first `byte`. */
 static struct slice cut(struct slice *rest, uint8_t byte)
 {
@@ -94,33 +92,4 @@ enum err parameter_u64(const struct parameter *p, uint64_t *out, struct err_why 
     }
     *out = (uint64_t)number;
     return ERR_OK;
-}
-
-enum err ttl_read(struct slice text, uint64_t *ttl_ms, struct err_why *why)
-{
-    uint64_t sum = 0;
-    size_t digits = 0;
-    while (digits < text.size && text.data[digits] >= '0' && text.data[digits] <= '9') {
-        if (sum <= TTL_MAX_MS) { /* beyond that, only that it is too large counts */
-            sum = sum * 10 + text.data[digits] - '0';
-        }
-        digits++;
-    }
-    const struct slice unit = slice_skip(text, digits);
-    const bool is_seconds = unit.data != NULL && slice_equal(unit, SLICE("s"));
-    const bool is_ms = unit.data == NULL || unit.size == 0 || slice_equal(unit, SLICE("ms"));
-    if (digits == 0 || (!is_seconds && !is_ms)) {
-        return err_set(why, ERR_INVALID, "a ttl looks like 5s, 250ms or 250 (milliseconds)");
-    }
-    if (sum > TTL_MAX_MS / (is_seconds ? 1000 : 1)) {
-        return err_set(why, ERR_INVALID, "a ttl is a century at most");
-    }
-    *ttl_ms = is_seconds ? sum * 1000 : sum;
-    return ERR_OK;
-}
-
-void ttl_apply(struct op *op, uint64_t now_ms, uint64_t ttl_ms)
-{
-    op->flags |= OP_SET_EXPIRY;
-    op->expiry_ms = ttl_ms == 0 ? 0 : now_ms + ttl_ms;
 }

@@ -110,7 +110,7 @@ static void delete_keys(struct http_exchange *x, void *arg)
     struct err_why why = {0};
     enum err e = parameters_read(x, list, 3, &why);
     if (e == ERR_OK && !list[0].is_given && !list[1].is_given && !list[2].is_given) {
-        e = err_set(&why, ERR_INVALID, "name the keys by prefix, or by from or to");
+        e = err_set(&why, ERR_DENIED, "to delete all, say so: ?prefix=");
     }
     e = e == ERR_OK ? span_read(x->arena, &list[0], &list[1], &list[2], &span, &why) : e;
     e = e == ERR_OK ? native_table(x, &t, &why) : e;

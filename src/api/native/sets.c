@@ -18,15 +18,17 @@ static enum err read_list(struct listing *l, struct err_why *why)
     if (e != ERR_OK) {
         return e;
     }
-    if (list[0].is_given && list[2].is_given) {
-        return err_set(why, ERR_INVALID, "either from or cursor, not both");
-    }
+    struct slice after;
     c->from = list[0].is_given ? list[0].text : SLICE("");
-    if (list[2].is_given) {
-        c->is_after = true;
-        return cursor_read(list[2].text, l->x->arena, &c->from, why);
+    if (!list[2].is_given) {
+        return ERR_OK;
     }
-    return ERR_OK;
+    e = cursor_read(list[2].text, l->x->arena, &after, why);
+    if (e == ERR_OK && slice_compare(after, c->from) >= 0) {
+        c->from = after;
+        c->is_after = true;
+    }
+    return e;
 }
 
 static void list_members(struct http_exchange *x, void *arg)

@@ -1,35 +1,44 @@
 #include "api/native/span.h"
 
-struct span span_of_prefix(struct arena *arena, struct slice prefix)
+/* The least text above all that begin with `prefix`; NULL data: there is none (0xff alone). */
+static struct slice prefix_end(struct arena *arena, struct slice prefix)
 {
-    struct span span = {.from = prefix};
     size_t size = prefix.size;
     while (size > 0 && prefix.data[size - 1] == 0xff) {
         size--;
     }
-    if (size > 0) { /* the least text above all that begin so; 0xff alone has none */
-        uint8_t *end = arena_get(arena, size);
-        memcpy(end, prefix.data, size);
-        end[size - 1]++;
-        span.to = slice_of(end, size);
+    if (size == 0) {
+        return (struct slice){0};
+    }
+    uint8_t *end = arena_get(arena, size);
+    memcpy(end, prefix.data, size);
+    end[size - 1]++;
+    return slice_of(end, size);
+}
+
+struct span span_of(struct arena *arena, struct slice prefix, struct slice from, struct slice to)
+{
+    struct span span = {.from = from.data != NULL ? from : SLICE(""), .to = to};
+    if (prefix.data != NULL) {
+        const struct slice end = prefix_end(arena, prefix);
+        span.from = slice_compare(prefix, span.from) > 0 ? prefix : span.from;
+        if (end.data != NULL && (to.data == NULL || slice_compare(end, to) < 0)) {
+            span.to = end;
+        }
     }
     return span;
+}
+
+static struct slice text_of(const struct parameter *p)
+{
+    return p->is_given && p->text.size == 0 ? SLICE("") : p->text;
 }
 
 enum err span_read(struct arena *arena, const struct parameter *prefix,
                    const struct parameter *from, const struct parameter *to, struct span *out,
                    struct err_why *why)
 {
-    *out = (struct span){0};
-    if (prefix->is_given) {
-        if (from->is_given || to->is_given) {
-            return err_set(why, ERR_INVALID, "either prefix, or from and to");
-        }
-        *out = span_of_prefix(arena, prefix->text);
-    } else {
-        out->from = from->is_given ? from->text : SLICE("");
-        out->to = to->is_given ? to->text : (struct slice){0};
-    }
+    *out = span_of(arena, text_of(prefix), text_of(from), text_of(to));
     if (out->from.size > KEY_MAX || out->to.size > KEY_MAX) {
         return err_set(why, ERR_INVALID, "a key has %zu bytes at most", KEY_MAX);
     }

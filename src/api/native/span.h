@@ -1,4 +1,5 @@
-/* span.h - which keys a request means: ?prefix=, or ?from= and ?to=, and a cursor. */
+/* span.h - which keys a request means: those that begin with ?prefix=, lie between ?from= and ?to=,
+ * or both. */
 #ifndef API_NATIVE_SPAN_H
 #define API_NATIVE_SPAN_H
 
@@ -9,10 +10,10 @@ struct span {
     struct slice to; /* NULL data: no end */
 };
 
-/* The keys that begin with `prefix`. `to` lies in the arena. */
-struct span span_of_prefix(struct arena *arena, struct slice prefix);
+/* What all three have in common; NULL data: not given. Lies in the arena, or is borrowed. */
+struct span span_of(struct arena *arena, struct slice prefix, struct slice from, struct slice to);
 
-/* From three parameters. Errors: ERR_INVALID (prefix beside from or to). */
+/* From three parameters. Errors: ERR_INVALID (longer than a key). */
 MUST_CHECK enum err span_read(struct arena *arena, const struct parameter *prefix,
                               const struct parameter *from, const struct parameter *to,
                               struct span *out, struct err_why *why);

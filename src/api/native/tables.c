@@ -147,13 +147,12 @@ static enum err read_default_ttl(const json_t *root, uint64_t *ttl_ms, size_t *k
         return ERR_OK;
     }
     ++*known;
-    if (!json_is_integer(value) || json_integer_value(value) < 0) {
-        return err_set(why, ERR_INVALID, "default_ttl_ms is an integer of 0 or more");
+    struct ttl ttl = {0};
+    if (json_is_string(value)) {
+        return err_set(why, ERR_INVALID, "default_ttl_ms is a number of milliseconds");
     }
-    struct buf digits = {0};
-    buf_append_i64(&digits, json_integer_value(value));
-    const enum err e = ttl_read(buf_slice(&digits), ttl_ms, why);
-    buf_deinit(&digits);
+    const enum err e = ttl_read_json(value, "default_ttl_ms", &ttl, why);
+    *ttl_ms = ttl.ms;
     return e;
 }
 

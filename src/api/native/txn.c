@@ -8,7 +8,7 @@ static void place(struct op *op)
         op->key = op->compares[0].key;
     } else if (op->op_count > 0) {
         op->key = op->ops[0].key;
-    } else {
+    } else if (op->else_op_count > 0) {
         op->key = op->else_ops[0].key;
     }
 }

@@ -137,8 +137,5 @@ enum err txn_json_read(const struct op_json_scope *scope, const json_t *root, st
     enum err e = read_compares(scope, root, op, why);
     e = e == ERR_OK ? read_branch(scope, root, "then", &op->ops, &op->op_count, why) : e;
     e = e == ERR_OK ? read_branch(scope, root, "else", &op->else_ops, &op->else_op_count, why) : e;
-    if (e == ERR_OK && op->compare_count + op->op_count + op->else_op_count == 0) {
-        e = err_set(why, ERR_INVALID, "an empty transaction");
-    }
     return e;
 }
