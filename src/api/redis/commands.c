@@ -289,31 +289,36 @@ static size_t slot_of(struct name_words words)
 {
     const uint64_t mixed =
         (words.low ^ (words.high * UINT64_C(0x9e3779b97f4a7c15))) * UINT64_C(0xff51afd7ed558ccd);
-    return (size_t)(mixed >> 54) & (COMMAND_INDEX_SIZE - 1);
+    return (size_t)(mixed >> 56) % COMMAND_INDEX_SIZE;
 }
 
-void command_index_init(uint8_t index[COMMAND_INDEX_SIZE])
+void command_index_init(struct command_index *index)
 {
-    memset(index, 0, COMMAND_INDEX_SIZE);
+    *index = (struct command_index){0};
     for (size_t i = 0; i < SPEC_COUNT; i++) {
-        size_t slot = slot_of(words_of(slice_of_text(specs[i].name)));
-        while (index[slot] != 0) {
+        const struct slice name = slice_of_text(specs[i].name);
+        const struct name_words words = words_of(name);
+        size_t slot = slot_of(words);
+        CHECK(name.size <= NAME_MAX_SIZE);
+        while (index->entries[slot].size != 0) {
             slot = (slot + 1) % COMMAND_INDEX_SIZE;
         }
-        index[slot] = (uint8_t)(i + 1);
+        index->entries[slot] = (struct command_entry){
+            .low = words.low, .high = words.high, .size = (uint8_t)name.size, .spec = (uint8_t)i};
     }
 }
 
-const struct command_spec *command_find(const uint8_t index[COMMAND_INDEX_SIZE], struct slice name)
+const struct command_spec *command_find(const struct command_index *index, struct slice name)
 {
     if (name.size == 0 || name.size > NAME_MAX_SIZE) {
         return &specs[SPEC_COUNT];
     }
-    size_t slot = slot_of(words_of(name));
-    while (index[slot] != 0) {
-        const struct command_spec *spec = &specs[index[slot] - 1];
-        if (resp_is(name, spec->name)) {
-            return spec;
+    const struct name_words words = words_of(name);
+    size_t slot = slot_of(words);
+    while (index->entries[slot].size != 0) {
+        const struct command_entry *entry = &index->entries[slot];
+        if (entry->low == words.low && entry->high == words.high && entry->size == name.size) {
+            return &specs[entry->spec];
         }
         slot = (slot + 1) % COMMAND_INDEX_SIZE;
     }

@@ -20,7 +20,8 @@ static const struct command_spec *spec_of(const struct task *t, size_t index)
 {
     size_t count = 0;
     const struct command_spec *specs = command_specs(&count);
-    const struct command_spec *spec = command_find(t->session->loop->command_index, t->args[index]);
+    const struct command_spec *spec =
+        command_find(&t->session->loop->command_index, t->args[index]);
     return spec == specs + count ? NULL : spec;
 }
 

@@ -15,7 +15,7 @@ struct redis_loop *redis_loop_of(struct loop_context *context)
     for (size_t i = 0; i <= count; i++) {
         operations[i].name = specs[i].name;
     }
-    command_index_init(l->command_index);
+    command_index_init(&l->command_index);
     context->redis = l;
     return l;
 }

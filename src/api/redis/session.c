@@ -202,7 +202,7 @@ static bool must_wait(const struct redis_session *s, const struct command_spec *
 /* False: not now. */
 static bool dispatch(struct redis_session *s, struct slice raw)
 {
-    const struct command_spec *spec = command_find(s->loop->command_index, s->parser.args[0]);
+    const struct command_spec *spec = command_find(&s->loop->command_index, s->parser.args[0]);
     if (s->command_count > 0 && must_wait(s, spec)) {
         return false;
     }
@@ -228,7 +228,7 @@ static bool dispatch(struct redis_session *s, struct slice raw)
 
 static void protocol_error(struct redis_session *s, const char *error)
 {
-    struct command *c = command_new(s, command_find(s->loop->command_index, SLICE("")));
+    struct command *c = command_new(s, command_find(&s->loop->command_index, SLICE("")));
     char text[256];
     c->raw = slice_of(NULL, 0);
     c->is_silent = false;

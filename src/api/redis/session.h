@@ -102,12 +102,21 @@ struct command_spec {
  * for all other names. */
 const struct command_spec *command_specs(size_t *count);
 
-/* Fills the index that command_find() looks into. */
-#define COMMAND_INDEX_SIZE 1024
-void command_index_init(uint8_t index[COMMAND_INDEX_SIZE]);
+/* Names in lower case, as words, by their hash. */
+#define COMMAND_INDEX_SIZE 256
+struct command_entry {
+    uint64_t low, high;
+    uint8_t size; /* of the name; 0: free */
+    uint8_t spec;
+};
+struct command_index {
+    struct command_entry entries[COMMAND_INDEX_SIZE];
+};
+
+void command_index_init(struct command_index *index);
 
 /* Any case. The entry behind the last one, "unknown", if there is none of that name. */
-const struct command_spec *command_find(const uint8_t index[COMMAND_INDEX_SIZE], struct slice name);
+const struct command_spec *command_find(const struct command_index *index, struct slice name);
 
 /* ---- Tasks (task.c) ---- */
 
@@ -255,7 +264,7 @@ struct redis_loop {
     uint32_t free_part_count;
     struct buf discarded; /* replies nobody wants */
     struct slow_log slow_log;
-    uint8_t command_index[COMMAND_INDEX_SIZE];
+    struct command_index command_index;
 };
 
 /* The one of this loop; made when first asked for. */
