@@ -104,6 +104,11 @@ def test_list():
 
 
 def resident_kb(node):
+    """0 under a sanitizer, which keeps memory of its own."""
+    with open(sys.argv[1], "rb") as file:
+        program = file.read()
+    if b"__asan_init" in program or b"__tsan_init" in program:
+        return 0
     with open("/proc/%d/status" % node.process.pid, encoding="ascii") as file:
         return int([line for line in file if line.startswith("VmRSS")][0].split()[1])
 
