@@ -379,6 +379,12 @@ static void tell_writable(struct connection *c)
     }
 }
 
+/* The client takes what it is answered, so more may be begun. */
+static bool may_begin(const struct connection *c)
+{
+    return c->out.size + connection_waiting(c) < HTTP_STREAM_HIGH;
+}
+
 /* Takes requests that were sent ahead, and bodies that were paused. False: it was the last. */
 static bool go_on(struct connection *c)
 {
@@ -386,7 +392,7 @@ static bool go_on(struct connection *c)
         if (is_answered(c) && !end_exchange(c)) {
             return false;
         }
-        const bool has_input = c->phase == PHASE_HTTP_HEAD && c->is_blocked;
+        const bool has_input = c->phase == PHASE_HTTP_HEAD && c->is_blocked && may_begin(c);
         const bool has_body = c->phase == PHASE_HTTP_STREAM && takes_body(c->exchange) &&
                               (c->in.chunk != NULL || c->exchange->is_body_done);
         if (!has_input && !has_body) {
@@ -415,6 +421,9 @@ void http_flush(struct connection *c)
     }
     front_buf_give(c->loop, &c->out);
     tell_writable(c);
+    if (c->phase == PHASE_HTTP_HEAD && c->is_blocked && may_begin(c)) {
+        connection_touch(c); /* the socket has taken what stood in the way */
+    }
     const bool is_last = c->is_ending || (c->has_ended && !c->is_blocked);
     if (!goes_on || (is_last && c->phase == PHASE_HTTP_HEAD)) {
         connection_finish(c);

@@ -188,6 +188,35 @@ static void test_slow_reader_of_http(void)
     world_close(&w);
 }
 
+/* Many requests sent ahead, whose answers nobody reads: only some are begun. */
+static void test_slow_reader_ahead(void)
+{
+    struct front_world w;
+    world_open(&w, NULL, 100);
+    struct sim_client *c = world_connect(&w);
+    struct buf input = {0};
+    for (size_t i = 0; i < 100; i++) {
+        buf_append_text(&input,
+                        "POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n");
+        memset(buf_reserve(&input, 100000), 'x', 100000);
+        buf_extend(&input, 100000);
+    }
+    sim_client_pause(c, true);
+    sim_client_write(c, buf_slice(&input));
+    world_run(10000);
+    EXPECT(w.handled < 10);
+    EXPECT(waiting_bytes(&w) < 2 * HTTP_STREAM_HIGH);
+    sim_client_pause(c, false);
+    world_run(30000);
+    EXPECT_EQ(100, w.handled);
+    strip_dates(sim_client_input(c));
+    EXPECT_EQ(100 * (100000 + strlen("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")),
+              sim_client_input(c)->size);
+    sim_client_close(&c);
+    buf_deinit(&input);
+    world_close(&w);
+}
+
 static void test_time_outs(void)
 {
     struct front_world w;
@@ -643,6 +672,7 @@ static const struct test_case cases[] = {
     {"half_close", test_half_close},
     {"slow_reader_of_resp", test_slow_reader_of_resp},
     {"slow_reader_of_http", test_slow_reader_of_http},
+    {"slow_reader_ahead", test_slow_reader_ahead},
     {"time_outs", test_time_outs},
     {"refused", test_refused},
     {"broken_resp", test_broken_resp},
