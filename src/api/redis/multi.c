@@ -247,12 +247,13 @@ static void write_task(struct task *t, struct buf *out, const struct result *res
         return;
     }
     if (t->finish == NULL) {
-        t->encode(t, out, &results[t->first_op]);
+        t->encode(t, out, result_checked(&x->ops[t->first_op], &results[t->first_op]));
         return;
     }
     buf_clear(&x->pieces);
     for (t->index = 0; t->index < t->op_count; t->index++) {
-        t->encode(t, &x->pieces, &results[t->first_op + t->index]);
+        const uint32_t i = t->first_op + t->index;
+        t->encode(t, &x->pieces, result_checked(&x->ops[i], &results[i]));
     }
     t->finish(t, out);
     if (t->err == ERR_OK) {

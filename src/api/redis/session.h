@@ -193,6 +193,11 @@ bool task_note(struct task *t, const struct result *result);
  * an unknown outcome. True: there was one. */
 bool task_failed(struct task *t, struct buf *out);
 
+/* The result as encoders see it. An operation that makes a missing key finds none only when its
+ * table was emptied or dropped meanwhile: nothing was changed, and the reply must not be the one
+ * for a missing key. */
+const struct result *result_checked(const struct op *op, const struct result *result);
+
 /* True if the keys lie in more than one shard. `keys` is a part of the arguments. */
 bool task_is_split(const struct task *t, const struct slice *keys, size_t count, size_t step);
 

@@ -301,6 +301,22 @@ bool task_failed(struct task *t, struct buf *out)
     return true;
 }
 
+/* Operations that make a missing key, or never speak of one. */
+#define OP_BIT(kind) (UINT64_C(1) << (kind))
+#define MAKING                                                                                     \
+    (OP_BIT(OP_PUT) | OP_BIT(OP_APPEND) | OP_BIT(OP_SET_RANGE) | OP_BIT(OP_BIT_SET) |              \
+     OP_BIT(OP_BIT_FIELD) | OP_BIT(OP_BIT_OP) | OP_BIT(OP_ADD) | OP_BIT(OP_ADD_FLOAT) |            \
+     OP_BIT(OP_SET_ADD) | OP_BIT(OP_SET_STORE) | OP_BIT(OP_TXN))
+
+_Static_assert(OP_KIND_COUNT <= 64, "a set of operations is one word");
+
+const struct result *result_checked(const struct op *op, const struct result *result)
+{
+    static const struct result unavailable = {.err = ERR_UNAVAILABLE};
+    const bool is_making = (MAKING >> op->kind & 1) != 0;
+    return result->err == ERR_NOT_FOUND && is_making ? &unavailable : result;
+}
+
 /* ---- The end of a command ---- */
 
 static void count_stats(const struct command *c, uint64_t now_ns)
@@ -441,7 +457,7 @@ static const struct result withdrawn = {.err = ERR_CANCELED};
 
 static const struct result *result_of(const struct redis_session *s, const struct call *call)
 {
-    return s->is_gone || s->is_drowned ? &withdrawn : &call->result;
+    return s->is_gone || s->is_drowned ? &withdrawn : result_checked(&call->op, &call->result);
 }
 
 static void on_call_done(struct call *call)
