@@ -16,8 +16,8 @@ def complain(where, what):
     bad += 1
 
 
-tracked = subprocess.run(["git", "-C", root, "ls-files", "--cached", "--others",
-                          "--exclude-standard"], capture_output=True, text=True,
+tracked = subprocess.run(["git", "-c", "safe.directory=*", "-C", root, "ls-files", "--cached",
+                          "--others", "--exclude-standard"], capture_output=True, text=True,
                          check=False).stdout.split()
 files = [root / name for name in tracked] or [p for p in root.rglob("*") if p.is_file()]
 files = [f for f in files if f.exists()]
@@ -37,8 +37,8 @@ for file in files:
                 complain(f"{name}:{number}", "comments are /* */")
     if str(name).startswith("tests/") and file.suffix in (".c", ".py"):
         for number, line in enumerate(file.read_text().splitlines(), 1):
-            if re.search(r"\b(sleep|usleep|nanosleep)\(|time\.sleep\(", line):
-                complain(f"{name}:{number}", "a test that sleeps")
+            if re.search(r"\b(sleep|usleep|nanosleep)\((?!.*  # )", line):
+                complain(f"{name}:{number}", "a test that sleeps and does not say why")
 folders = {f.parent for f in files if f.suffix in (".c", ".h") and root / "src" in f.parents}
 for folder in sorted(folders):
     if not (folder / "README.md").exists():

@@ -5,9 +5,9 @@
 #ifndef BASE_CHUNK_H
 #define BASE_CHUNK_H
 
-#include "base/mem.h"
-
 #include <stdint.h>
+
+#include "base/mem.h"
 
 struct chunk {
     uint32_t holds;

@@ -55,7 +55,7 @@ def play(node, name, skip=lambda request: False):
     connection = node.connect()
     for number, lines in read(name):
         if isinstance(lines, float):
-            time.sleep(lines)
+            time.sleep(lines)  # a real clock: what the file waits for is a lifetime
             continue
         request = [line[2:] for line in lines if line.startswith("> ")]
         if skip(request[0]):

@@ -18,7 +18,7 @@
 #include "base/mem.h"
 #include "engine/disk/layout.h"
 
-#define NAME_ROOM       16
+#define NAME_ROOM       20
 #define SHARDS_MAX      1024
 #define LOW_WATER_TIMES 2 /* the memtables must fit so many times */
 
