@@ -51,6 +51,18 @@ static void on_ready(void *arg, const char *address)
     (void)fflush(stdout);
 }
 
+/* Where the settings came from: read again on SIGHUP. */
+struct sources {
+    int count;
+    char *const *arguments;
+};
+
+static enum err reload(void *arg, struct config *fresh, struct err_why *why)
+{
+    const struct sources *s = arg;
+    return config_load(fresh, s->count, s->arguments, environ, why);
+}
+
 static int serve(int count, char *const *arguments)
 {
     for (int i = 0; i < count; i++) {
@@ -62,7 +74,9 @@ static int serve(int count, char *const *arguments)
     struct err_why why = {0};
     enum err e = config_load(config, count, arguments, environ, &why);
     if (e == ERR_OK) {
-        e = server_run(config, on_ready, NULL, &why);
+        struct sources sources = {count, arguments};
+        const struct server_owner owner = {.arg = &sources, .on_ready = on_ready, .reload = reload};
+        e = server_run(config, &owner, &why);
     }
     mem_free(config);
     if (e != ERR_OK) {

@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/mem.h"
 #include "server/server_private.h"
 #include "sys/clock.h"
 
@@ -64,33 +65,55 @@ static void totals(void *arg, struct node_totals *out)
     }
 }
 
+void server_take_live(struct server *s, const struct config *fresh)
+{
+    (void)pthread_mutex_lock(&s->live_lock);
+    s->config.log_level = fresh->log_level;
+    s->config.stop_timeout_ms = fresh->stop_timeout_ms;
+    (void)pthread_mutex_unlock(&s->live_lock);
+    atomic_store(&s->log.level, (int)fresh->log_level);
+}
+
+uint64_t server_stop_timeout_ms(struct server *s)
+{
+    (void)pthread_mutex_lock(&s->live_lock);
+    const uint64_t timeout_ms = s->config.stop_timeout_ms;
+    (void)pthread_mutex_unlock(&s->live_lock);
+    return timeout_ms;
+}
+
+/* A copy of the settings as they are now; owned. */
+static struct config *settings_now(struct server *s)
+{
+    struct config *copy = mem_alloc(sizeof(*copy));
+    (void)pthread_mutex_lock(&s->live_lock);
+    *copy = s->config;
+    (void)pthread_mutex_unlock(&s->live_lock);
+    return copy;
+}
+
 static void settings_each(void *arg,
                           void (*each)(void *each_arg, const char *name, const char *value),
                           void *each_arg)
 {
     const struct server_loop *l = arg;
-    config_each(&l->server->config, each, each_arg);
+    struct config *now = settings_now(l->server);
+    config_each(now, each, each_arg);
+    mem_free(now);
 }
 
 static enum err change_setting(void *arg, const char *name, const char *value, struct err_why *why)
 {
-    struct server_loop *l = arg;
-    struct server *s = l->server;
-    struct config *c = &s->config;
-    if (!config_is_live(name)) {
-        struct config *probe = malloc(sizeof(*probe));
-        if (probe == NULL) {
-            return ERR_DENIED;
-        }
-        *probe = *c;
-        const enum err e = config_set(probe, name, value, why);
-        free(probe);
-        return e == ERR_NOT_FOUND ? e : err_set(why, ERR_DENIED, "%s is fixed at start", name);
+    const struct server_loop *l = arg;
+    struct config *fresh = settings_now(l->server);
+    enum err e = config_set(fresh, name, value, why);
+    if (e == ERR_OK && !config_is_live(name)) {
+        e = err_set(why, ERR_DENIED, "%s is fixed at start", name);
     }
-    const enum err e = config_set(c, name, value, why);
     if (e == ERR_OK) {
-        atomic_store(&s->log.level, (int)c->log_level);
+        server_take_live(l->server, fresh);
     }
+    mem_free(fresh);
     return e;
 }
 

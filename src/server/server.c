@@ -111,9 +111,7 @@ static void on_tables_ready(void *arg)
     atomic_store(&s->state, SERVER_READY);
     log_info(&s->log, "server", "ready", F_TEXT("listen", front_address(s->front)),
              F_U64("ms", (clock_now_ns() - s->started_ns) / 1000000));
-    if (s->on_ready != NULL) {
-        s->on_ready(s->on_ready_arg, front_address(s->front));
-    }
+    s->owner->on_ready(s->owner->arg, front_address(s->front));
 }
 
 static void open_nodes(struct server *s)
@@ -278,32 +276,23 @@ static void on_stop_signal(void *arg, int number)
     log_info(&s->log, "server", "draining", F_I64("signal", number));
     atomic_store(&s->state, SERVER_DRAINING);
     front_stop_accepting(s->front);
-    s->stop_by_ns = clock_now_ns() + s->config.stop_timeout_ms * 1000000;
+    s->stop_by_ns = clock_now_ns() + server_stop_timeout_ms(s) * 1000000;
     give_order(s, ORDER_DRAIN);
     on_stop_timer(s);
 }
 
-/* SIGHUP: what may be changed while the node runs is read again from the file. */
+/* SIGHUP: what may be changed while the node runs is taken over. */
 static void on_reload(void *arg, int number)
 {
     (void)number;
     struct server *s = arg;
-    if (s->config.file[0] == '\0') {
-        log_info(&s->log, "server", "nothing to read again: there is no configuration file");
-        return;
-    }
     struct config *fresh = mem_zero(1, sizeof(*fresh));
     struct err_why why = {0};
-    char flag[] = "--config";
-    char *const arguments[] = {flag, s->config.file, NULL};
-    if (config_load(fresh, 2, arguments, &arguments[2], &why) != ERR_OK && why.code != ERR_OK &&
-        strstr(why.text, "--data") == NULL) {
-        log_error(&s->log, "server", "the configuration file was not read",
-                  F_TEXT("why", why.text));
+    if (s->owner->reload(s->owner->arg, fresh, &why) != ERR_OK) {
+        log_error(&s->log, "server", "the settings were not read again", F_TEXT("why", why.text));
     } else {
-        atomic_store(&s->log.level, (int)fresh->log_level);
-        s->config.log_level = fresh->log_level;
-        log_info(&s->log, "server", "configuration read again");
+        server_take_live(s, fresh);
+        log_info(&s->log, "server", "settings read again");
     }
     mem_free(fresh);
 }
@@ -439,6 +428,7 @@ static void stop(struct server *s, bool has_run)
     }
     mem_free(s->loops);
     (void)sem_destroy(&s->started);
+    (void)pthread_mutex_destroy(&s->live_lock);
 }
 
 static void make_loops(struct server *s)
@@ -453,7 +443,7 @@ static void make_loops(struct server *s)
     }
 }
 
-enum err server_run(const struct config *config, server_ready_fn on_ready, void *arg,
+enum err server_run(const struct config *config, const struct server_owner *owner,
                     struct err_why *why)
 {
     struct server *s = mem_zero(1, sizeof(*s));
@@ -462,8 +452,8 @@ enum err server_run(const struct config *config, server_ready_fn on_ready, void 
     s->config = *config;
     s->log = (struct log){.format = (enum log_format)config->log_format, .fd = STDERR_FILENO};
     atomic_init(&s->log.level, (int)config->log_level);
-    s->on_ready = on_ready;
-    s->on_ready_arg = arg;
+    s->owner = owner;
+    (void)pthread_mutex_init(&s->live_lock, NULL);
     s->started_ns = clock_now_ns();
     s->started_wall_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
     (void)gethostname(s->host_name, sizeof(s->host_name) - 1);

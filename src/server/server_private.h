@@ -2,6 +2,7 @@
 #ifndef SERVER_SERVER_PRIVATE_H
 #define SERVER_SERVER_PRIVATE_H
 
+#include <pthread.h>
 #include <semaphore.h>
 
 #include "front/front.h"
@@ -79,12 +80,15 @@ struct server {
     uint64_t started_wall_ms;
     uint64_t started_ns;
     uint64_t memory_tables_bytes; /* part of --memory that the memory engines may use */
-    void (*on_ready)(void *arg, const char *address);
-    void *on_ready_arg;
+    const struct server_owner *owner;
+    pthread_mutex_t live_lock; /* settings that may change while the node runs */
 };
 
 /* facts.c */
 void facts_fill(struct server_loop *l);
+/* Settings that may change: any loop sets them, any loop reads them. */
+void server_take_live(struct server *s, const struct config *fresh);
+uint64_t server_stop_timeout_ms(struct server *s);
 
 /* metrics.c: the whole of /metrics. */
 void metrics_write(struct server *s, struct buf *out);

@@ -4,6 +4,9 @@
  *                       └ no ─► ON_WORKER: run, commit on a worker ───────────┘
  *                                  commit refused (stalled, full) ─► RETRY ─► commit ─┘
  *
+ * While the engine refuses for longer than a stall, new writes are refused too, and who waits is
+ * told that the outcome is unknown: what is in the log will be applied when there is room.
+ *
  * An entry is always read from its bytes, so a replay years later does the same. */
 #include "base/check.h"
 #include "base/mem.h"
@@ -14,6 +17,7 @@
 #define RETRY_STALLED_MS 1
 #define RETRY_FULL_MS    100
 #define RETRY_DAMAGED_MS 1000
+#define WAIT_MS          3000 /* for an engine that takes nothing */
 
 static struct log_batch *first_batch(struct shard *s)
 {
@@ -85,7 +89,7 @@ static void add_item(struct shard *s, const struct log_batch *b, const struct it
         if (i->size > 0) { /* else the mark of a new leader */
             add_entry(s, b, i);
         }
-    } else {
+    } else if (i->work != NULL) {
         const uint64_t now_ms = shard_now_ms(s->host);
         add_step(s, i, i->work->op,
                  (struct moment){.now_ms = now_ms, .random = shard_random(s->host)});
@@ -196,6 +200,7 @@ static void finish(struct shard *s)
     histogram_add(&h->stats.apply_us, (loop_now_ns(h->loop) - a->began_ns) / 1000);
     metric_add(&h->stats.applied, a->count);
     a->state = APPLY_IDLE;
+    a->refused = ERR_OK;
     for (size_t i = 0; i < a->count; i++) {
         if (a->works[i] != NULL) {
             h->ordering--;
@@ -212,13 +217,60 @@ static void on_worker(void *arg)
     s->apply.err = run(s, ENGINE_MAY_WAIT);
 }
 
+/* Reads leave the batch, writes stay in it without their work. */
+static void release_batch(struct shard *s, struct work_queue *out)
+{
+    struct apply *a = &s->apply;
+    size_t kept = 0;
+    for (size_t i = 0; i < a->count; i++) {
+        struct shard_work *w = a->works[i];
+        if (w != NULL) {
+            work_push(out, w);
+        }
+        if (w == NULL || !w->is_read) {
+            a->steps[kept] = a->steps[i];
+            a->steps[kept].result = &a->results[kept];
+            a->works[kept] = NULL;
+            kept++;
+        }
+    }
+    a->count = kept;
+}
+
+/* Whoever waits for something that is ordered gets an answer now. */
+static void release(struct shard *s)
+{
+    struct work_queue waiting = {0};
+    release_batch(s, &waiting);
+    for (struct list *l = s->ordered.next; l != &s->ordered; l = l->next) {
+        struct log_batch *b = container_of(l, struct log_batch, link);
+        for (size_t i = b->next; i < b->item_count; i++) {
+            if (b->items[i].work != NULL) {
+                work_push(&waiting, b->items[i].work);
+                b->items[i].work = NULL;
+            }
+        }
+    }
+    for (struct shard_work *w = work_pop(&waiting); w != NULL; w = work_pop(&waiting)) {
+        s->host->ordering--;
+        work_refuse(w, w->is_read ? ERR_UNAVAILABLE : ERR_UNKNOWN_OUTCOME);
+    }
+}
+
 static void on_retry(void *arg);
 
 /* The engine does not take the batch now. What it holds stays; reads go on. */
 static void retry(struct shard *s, enum err e)
 {
     struct shard_host *h = s->host;
-    s->apply.state = APPLY_RETRY;
+    struct apply *a = &s->apply;
+    a->state = APPLY_RETRY;
+    if (e != ERR_BUSY) {
+        a->refused = e;
+    }
+    if (a->refused != ERR_OK && loop_now_ns(h->loop) - a->began_ns > WAIT_MS * 1000000ULL) {
+        release(s);
+    }
     if (e == ERR_NO_SPACE && !atomic_exchange(&s->node->is_full, true)) {
         log_error(s->node->config.log, "shard", "the disk is full: writes are refused",
                   F_U64("group", s->group));
@@ -230,7 +282,7 @@ static void retry(struct shard *s, enum err e)
     const uint64_t delay_ms = e == ERR_BUSY       ? RETRY_STALLED_MS
                               : e == ERR_NO_SPACE ? RETRY_FULL_MS
                                                   : RETRY_DAMAGED_MS;
-    loop_timer_start(h->loop, &s->apply.retry, delay_ms, on_retry, s);
+    loop_timer_start(h->loop, &a->retry, delay_ms, on_retry, s);
 }
 
 static void settle(struct shard *s, enum err e)
@@ -261,7 +313,11 @@ static void to_worker(struct shard *s)
 
 static void on_retry(void *arg)
 {
-    to_worker(arg);
+    struct shard *s = arg;
+    if (s->host->is_quiet && s->host->ordering == 0) {
+        return; /* the node stops and nobody waits: the journal has it */
+    }
+    to_worker(s);
 }
 
 void shard_apply(struct shard *s)

@@ -56,8 +56,9 @@ static void submit_ordered(struct shard_host *h, struct shard_work *w)
 {
     struct shard *s = own_shard(h, w->group);
     const enum err e = admit(h, s, w);
-    if (e != ERR_OK) {
-        work_refuse(w, e);
+    if (e != ERR_OK) { /* answered in the turn: never before this has returned */
+        *w->result = (struct result){.err = e};
+        work_push(&h->refused, w);
         return;
     }
     work_push(&s->pending, w);
@@ -265,6 +266,20 @@ void shard_relieve(struct shard_host *h)
     epoch_idle(h->reader);
 }
 
+static bool has_work(const struct shard_host *h)
+{
+    return h->run.count + h->reads.count + h->refused.count > 0 || h->dirty != NULL;
+}
+
+static void answer_refused(struct shard_host *h)
+{
+    struct work_queue refused = h->refused;
+    h->refused = (struct work_queue){0};
+    for (struct shard_work *w = work_pop(&refused); w != NULL; w = work_pop(&refused)) {
+        w->done(w);
+    }
+}
+
 bool shard_turn(struct shard_host *h)
 {
     if (atomic_load_explicit(&h->node->has_failed, memory_order_relaxed)) {
@@ -278,9 +293,10 @@ bool shard_turn(struct shard_host *h)
         }
     }
     for (int round = 0; round < TURN_ROUNDS_MAX; round++) {
-        if (h->run.count + h->reads.count == 0 && h->dirty == NULL) {
+        if (!has_work(h)) {
             break;
         }
+        answer_refused(h);
         run_memory(h);
         if (h->reads.count > 0) {
             run_reads(h);
@@ -294,7 +310,7 @@ bool shard_turn(struct shard_host *h)
     metric_set(&h->stats.ordered_now, h->ordering);
     h->now_ms = 0; /* callbacks between turns look at the clock anew */
     epoch_idle(h->reader);
-    return is_more || h->run.count + h->reads.count > 0 || h->dirty != NULL;
+    return is_more || has_work(h);
 }
 
 bool shard_is_ready(const struct shard_host *h)

@@ -49,6 +49,9 @@ static enum err admit(struct shard *s, const struct shard_work *w)
     if (w->is_read) {
         return ERR_OK;
     }
+    if (s->apply.refused != ERR_OK) {
+        return s->apply.refused;
+    }
     const bool is_low = atomic_load(&s->node->is_full) || journal_is_low(s->node->config.journal);
     return is_low && op_may_grow(w->op) ? ERR_NO_SPACE : ERR_OK;
 }

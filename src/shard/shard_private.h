@@ -62,7 +62,8 @@ struct apply {
     size_t count;
     struct model_applied applied; /* after the batch */
     enum err err;
-    bool is_run; /* only the commit is left to do */
+    enum err refused; /* why the engine does not take the batch, when that is no stall */
+    bool is_run;      /* only the commit is left to do */
     struct loop_timer retry;
     uint64_t began_ns;
 };
@@ -131,10 +132,11 @@ struct shard_host {
     size_t shard_count;
     size_t replaying; /* shards that are not replayed yet */
 
-    struct work_queue run;   /* memory tables of this loop's groups, in order */
-    struct work_queue reads; /* published state of any group */
-    struct shard *dirty;     /* shards with `pending` */
-    struct arena arena;      /* of the turn */
+    struct work_queue run;     /* memory tables of this loop's groups, in order */
+    struct work_queue reads;   /* published state of any group */
+    struct work_queue refused; /* with their results; answered in the turn */
+    struct shard *dirty;       /* shards with `pending` */
+    struct arena arena;        /* of the turn */
     struct random random;
     uint64_t now_ms;   /* of the turn; 0: not asked for yet */
     uint64_t durable;  /* ticket of the journal seen last */
