@@ -215,6 +215,16 @@ static void run_memory(struct shard_host *h)
     }
 }
 
+/* What one turn cannot read goes in front of the next one. */
+static void read_or_leave(struct shard_host *h, struct work_queue *reads)
+{
+    if (!shard_read_disk(h, reads)) {
+        while (reads->count > 0) {
+            work_push(&h->late, work_pop(reads));
+        }
+    }
+}
+
 /* Published state of memory engines of other loops, and of disk engines. */
 static void run_reads(struct shard_host *h)
 {
@@ -241,8 +251,7 @@ static void run_reads(struct shard_host *h)
         w->done(w);
     }
     if (disk.count > 0) {
-        h->reads = disk;
-        shard_read_disk(h);
+        read_or_leave(h, &disk);
     }
 }
 
@@ -266,9 +275,17 @@ void shard_relieve(struct shard_host *h)
     epoch_idle(h->reader);
 }
 
+/* Handed over and not begun. */
 static bool has_work(const struct shard_host *h)
 {
     return h->run.count + h->reads.count + h->refused.count > 0 || h->dirty != NULL;
+}
+
+/* Reads that the turn before has left see nothing later than it: they come before what has become
+ * durable since is applied. False: some are still left. */
+static bool read_late(struct shard_host *h)
+{
+    return h->late.count == 0 || shard_read_disk(h, &h->late);
 }
 
 static void answer_refused(struct shard_host *h)
@@ -286,7 +303,7 @@ bool shard_turn(struct shard_host *h)
         return false;
     }
     epoch_quiet(&h->node->epoch, h->reader);
-    if (h->node->config.journal != NULL) {
+    if (h->node->config.journal != NULL && read_late(h)) {
         shard_on_durable(h);
         if (h->replaying > 0) {
             shard_persist(h);
@@ -310,7 +327,7 @@ bool shard_turn(struct shard_host *h)
     metric_set(&h->stats.ordered_now, h->ordering);
     h->now_ms = 0; /* callbacks between turns look at the clock anew */
     epoch_idle(h->reader);
-    return is_more || has_work(h);
+    return is_more || h->late.count > 0 || has_work(h);
 }
 
 bool shard_is_ready(const struct shard_host *h)
@@ -320,7 +337,7 @@ bool shard_is_ready(const struct shard_host *h)
 
 bool shard_is_idle(const struct shard_host *h)
 {
-    return h->ordering == 0 && h->jobs == 0 && h->run.count == 0 && h->reads.count == 0;
+    return h->ordering == 0 && h->jobs == 0 && h->late.count == 0 && !has_work(h);
 }
 
 const struct shard_stats *shard_host_stats(const struct shard_host *h)

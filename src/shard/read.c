@@ -1,11 +1,17 @@
 /* read.c - reads of disk tables: at once from the caches, else on a worker.
  *
- * What must wait reads a view of the present state, so that a later write of the same
- * connection, which may be applied meanwhile, is not seen. */
+ * A turn reads a bounded number of bytes; what is left waits for the next one, which begins
+ * with it, before anything later can be applied. What must wait for the disk reads a view of
+ * the present state, so that a later write of the same connection, which may be applied
+ * meanwhile, is not seen. */
 #include "base/mem.h"
 #include "shard/shard_private.h"
 
-#define COLD_GROUP_MAX 2 /* reads of one job: the more jobs, the more of them side by side */
+#define READ_GROUP_MAX  ENGINE_BATCH_MAX
+#define READ_TURN_BYTES ((size_t)16 << 20) /* of answers in one turn: the rest waits for the next  \
+                                            */
+#define READ_LARGE_BYTES ((size_t)1 << 20) /* of a group: the next reads go one by one */
+#define COLD_GROUP_MAX   2 /* reads of one job: the more jobs, the more of them side by side */
 
 static void on_cold_work(void *arg)
 {
@@ -112,15 +118,16 @@ static bool refuse(struct shard_host *h, struct shard_work *w)
     return e != ERR_OK;
 }
 
-void shard_read_disk(struct shard_host *h)
+/* Reads up to `count` of `reads` side by side. */
+static void read_some(struct shard_host *h, struct work_queue *reads, size_t count)
 {
-    struct work_queue reads = h->reads;
-    h->reads = (struct work_queue){0};
-    struct step *steps = arena_get(&h->arena, reads.count * sizeof(*steps));
-    struct shard_work **works = arena_get(&h->arena, reads.count * sizeof(struct shard_work *));
+    struct step steps[READ_GROUP_MAX];
+    struct shard_work *works[READ_GROUP_MAX];
+    struct list jobs;
     size_t used = 0;
     size_t budget = 0;
-    for (struct shard_work *w = work_pop(&reads); w != NULL; w = work_pop(&reads)) {
+    while (used < count && reads->count > 0) {
+        struct shard_work *w = work_pop(reads);
         if (refuse(h, w)) {
             continue;
         }
@@ -137,7 +144,6 @@ void shard_read_disk(struct shard_host *h)
     }
     model_read(steps, used, ENGINE_NO_WAIT, budget, &h->arena);
     metric_add(&h->stats.works_read, used);
-    struct list jobs;
     list_init(&jobs);
     for (size_t i = 0; i < used; i++) {
         if (works[i]->result->err == ERR_WOULD_WAIT) {
@@ -147,4 +153,16 @@ void shard_read_disk(struct shard_host *h)
         }
     }
     start_cold(h, &jobs);
+}
+
+bool shard_read_disk(struct shard_host *h, struct work_queue *reads)
+{
+    const size_t begin = h->arena.used_bytes;
+    size_t group = READ_GROUP_MAX;
+    while (reads->count > 0 && h->arena.used_bytes - begin < READ_TURN_BYTES) {
+        const size_t before = h->arena.used_bytes;
+        read_some(h, reads, group);
+        group = h->arena.used_bytes - before > READ_LARGE_BYTES ? 1 : READ_GROUP_MAX;
+    }
+    return reads->count == 0;
 }

@@ -135,6 +135,7 @@ struct shard_host {
     struct work_queue run;     /* memory tables of this loop's groups, in order */
     struct work_queue reads;   /* published state of any group */
     struct work_queue refused; /* with their results; answered in the turn */
+    struct work_queue late;    /* reads of disk tables that are left from the turn before */
     struct shard *dirty;       /* shards with `pending` */
     struct arena arena;        /* of the turn */
     struct random random;
@@ -231,8 +232,8 @@ void shard_close(struct shard **s);
 MUST_CHECK enum err shard_replay(struct shard *s, uint64_t first, uint64_t last,
                                  struct err_why *why);
 
-/* read.c */
-void shard_read_disk(struct shard_host *h);
+/* read.c: reads `reads`, which lie in no queue, as far as one turn may; false: some are left. */
+bool shard_read_disk(struct shard_host *h, struct work_queue *reads);
 
 /* storage.c: the journal as consensus sees it. */
 struct consensus_storage shard_storage(struct shard *s);
