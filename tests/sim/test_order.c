@@ -6,7 +6,8 @@
 #include "sim/node_world.h"
 #include "sys/sim/world.h"
 
-#define PIPELINE 64
+#define PIPELINE    64
+#define LARGE_BYTES ((size_t)1 << 20)
 
 struct pipeline {
     struct sim_node node;
@@ -87,8 +88,74 @@ static void test_reads_see_the_writes_before_them(void)
     }
 }
 
+static void on_large_read(struct call *c)
+{
+    struct pipeline *p = c->arg;
+    EXPECT_EQ(ERR_OK, c->result.err);
+    EXPECT_EQ(LARGE_BYTES, c->result.value.size);
+    p->all_done = ++p->done == (size_t)PIPELINE + 1;
+}
+
+static void on_small_write(struct call *c)
+{
+    struct pipeline *p = c->arg;
+    EXPECT_EQ(ERR_OK, c->result.err);
+    p->all_done = ++p->done == (size_t)PIPELINE + 1;
+}
+
+static struct call large_call(struct pipeline *p, uint32_t table, enum op_kind kind,
+                              struct slice value, call_fn done)
+{
+    return (struct call){
+        .op = {.kind = (uint8_t)kind, .table = table, .key = SLICE("large"), .value = value},
+        .done = done,
+        .arg = p,
+        .order = &p->order};
+}
+
+static void on_one(struct call *c)
+{
+    struct pipeline *p = c->arg;
+    EXPECT_EQ(ERR_OK, c->result.err);
+    p->all_done = true;
+}
+
+/* More bytes than a turn reads: what is left for later turns must not see the write behind it. */
+static void test_reads_do_not_see_the_write_behind_them(void)
+{
+    struct pipeline *p = mem_zero(1, sizeof(*p));
+    const struct sim_config world = {
+        .seed = 1, .wall_ms = 1700000000000, .io_delay_ns = 10, .stream_delay_ns = 1};
+    sim_world_open(&world);
+    p->node.config = (struct node_config){.loops = 1, .shards = 2, .memory_max = 1 << 24};
+    p->node.medium = standin_medium_new(1);
+    struct err_why why = {0};
+    EXPECT(node_start(&p->node, &why));
+    EXPECT(node_run_ready(&p->node));
+    struct router *r = p->node.router[0];
+    const uint32_t table = router_table(r, SLICE("kv"))->id;
+    uint8_t *large = mem_zero(1, LARGE_BYTES);
+    p->calls[0] = large_call(p, table, OP_PUT, slice_of(large, LARGE_BYTES), on_one);
+    router_call(r, &p->calls[0]);
+    EXPECT(sim_run(&p->all_done, 60000));
+    p->all_done = false;
+    for (size_t i = 0; i < PIPELINE; i++) {
+        p->calls[i] = large_call(p, table, OP_GET, SLICE(""), on_large_read);
+        router_call(r, &p->calls[i]);
+    }
+    p->calls[PIPELINE] = large_call(p, table, OP_PUT, SLICE("small"), on_small_write);
+    router_call(r, &p->calls[PIPELINE]);
+    EXPECT(sim_run(&p->all_done, 60000));
+    mem_free(large);
+    node_stop(&p->node);
+    node_forget(&p->node);
+    sim_world_close();
+    mem_free(p);
+}
+
 static const struct test_case cases[] = {
     {"reads_see_the_writes_before_them", test_reads_see_the_writes_before_them},
+    {"reads_do_not_see_the_write_behind_them", test_reads_do_not_see_the_write_behind_them},
 };
 
 TEST_MAIN(cases)
