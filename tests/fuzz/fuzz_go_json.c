@@ -1,11 +1,25 @@
-/* The body of PUT /kv/:key: what is well formed by jansson's rules is so by Go's, and the contents
- * agree where both say so. */
+/* The body of PUT /kv/:key. As JSON: what is well formed by jansson's rules is so by Go's, and the
+ * contents agree where both say so. As a form in parts: a field lies inside of the body. */
 #include "api/strato/go_json.h"
+#include "api/strato/multipart.h"
 #include "base/check.h"
 #include "wire/json.h"
 
 /* NOLINTNEXTLINE(readability-identifier-naming): the name is libFuzzer's. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check_multipart(struct slice body)
+{
+    struct slice value;
+    struct err_why why = {0};
+    CHECK(multipart_field(SLICE("multipart/form-data; boundary=b"), body, "Content", &value,
+                          &why) == ERR_OK);
+    if (value.data != NULL) {
+        CHECK(value.data >= body.data && value.size <= body.size);
+        CHECK(value.data + value.size <= body.data + body.size);
+    }
+    (void)multipart_field(body, SLICE("--b\r\n\r\n"), "Content", &value, &why);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -23,6 +37,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         CHECK(slice_equal(json_slice(wanted), content));
     }
     json_decref(root);
+    check_multipart(text);
     arena_deinit(&arena);
     return 0;
 }

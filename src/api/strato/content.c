@@ -1,6 +1,7 @@
 #include "api/strato/content.h"
 
 #include "api/strato/go_json.h"
+#include "api/strato/multipart.h"
 
 /* The media type alone, as gin cuts it: before a space or semicolon. */
 static struct slice media_type(const struct http_request *request)
@@ -14,15 +15,22 @@ static struct slice media_type(const struct http_request *request)
 }
 
 /* A field of the body comes before one of the query. */
-static struct slice form_content(struct http_exchange *x, struct slice type)
+static enum err form_content(struct http_exchange *x, struct slice type, struct slice *content,
+                             struct err_why *why)
 {
-    struct slice content = {0};
-    const struct http_request form = {.query = x->request.body};
-    const bool is_form = slice_equal(type, SLICE("application/x-www-form-urlencoded"));
-    if (!is_form || !http_query(&form, x->arena, "Content", &content)) {
-        (void)http_query(&x->request, x->arena, "Content", &content);
+    const struct http_request *request = &x->request;
+    const struct http_request form = {.query = request->body};
+    enum err e = ERR_OK;
+    if (slice_equal(type, SLICE("application/x-www-form-urlencoded"))) {
+        (void)http_query(&form, x->arena, "Content", content);
+    } else if (slice_equal(type, SLICE("multipart/form-data"))) {
+        e = multipart_field(http_header(request, "content-type"), request->body, "Content", content,
+                            why);
     }
-    return content;
+    if (e == ERR_OK && content->data == NULL) {
+        (void)http_query(request, x->arena, "Content", content);
+    }
+    return e;
 }
 
 enum err content_read(struct http_exchange *x, struct slice *content, struct err_why *why)
@@ -33,7 +41,7 @@ enum err content_read(struct http_exchange *x, struct slice *content, struct err
     if (slice_equal(type, SLICE("application/json"))) {
         e = go_json_content(x->request.body, x->arena, content, why);
     } else {
-        *content = form_content(x, type);
+        e = form_content(x, type, content, why);
     }
     if (content->size > 0) {
         return ERR_OK;
