@@ -75,9 +75,18 @@ static const struct http_route *find_route(const struct connection *c, const str
     return unknown_route();
 }
 
-static size_t body_max(const struct http_route *route)
+/* A body that is gathered whole is never larger than a value and its wrapping may be (base64 in
+ * JSON), whatever the route would take. */
+static size_t body_max(const struct connection *c, const struct http_route *route)
 {
-    return route->body_max == 0 && !route->is_streaming ? DROPPED_MAX : route->body_max;
+    if (route->is_streaming) {
+        return route->body_max;
+    }
+    if (route->body_max == 0) {
+        return DROPPED_MAX;
+    }
+    const size_t most = 2 * router_value_max(c->loop->context->router) + WRAPPING_MAX;
+    return route->body_max < most ? route->body_max : most;
 }
 
 static void say_continue(struct connection *c, const struct exchange *e, const struct input *in)
@@ -142,7 +151,7 @@ static void begin_request(struct connection *c, struct input *in)
     enum dialect dialect = DIALECT_ADMIN;
     const struct http_route *route = find_route(c, &h->request, &dialect);
     exchange_prepare(c, e, route, dialect);
-    if (h->content_length > body_max(route)) {
+    if (h->content_length > body_max(c, route)) {
         http_refuse(c, 413, "the body is larger than allowed here");
         return;
     }
@@ -222,7 +231,7 @@ static void gather_chunks(struct connection *c, struct input *in)
     }
     e->body_end += decoded;
     const size_t body = e->body_end - e->head.consumed;
-    if (body > body_max(e->x.route)) {
+    if (body > body_max(c, e->x.route)) {
         http_refuse(c, 413, "the body is larger than allowed here");
     } else if (status == HTTP1_CHUNK_MORE) {
         in->end = in->begin + e->body_end;

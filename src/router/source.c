@@ -137,7 +137,8 @@ static void on_page(struct call *c)
 {
     struct strand *d = container_of(c, struct strand, call);
     struct source *s = d->source;
-    if (c->result.err == ERR_NOT_FOUND) { /* a set or log that does not exist is empty */
+    const bool is_collection = s->config.kind == SOURCE_MEMBERS || s->config.kind == SOURCE_LOG;
+    if (c->result.err == ERR_NOT_FOUND && is_collection) { /* one that does not exist is empty */
         d->is_end = true;
     } else if (c->result.err != ERR_OK) {
         s->err = c->result.err;

@@ -144,13 +144,20 @@ static void connections(void *arg, connection_each_fn each, void *each_arg)
     front_loop_connections(l->front, each, each_arg);
 }
 
-static uint16_t first_port(const struct server *s)
+static uint16_t port_of(const char *address)
 {
-    const char *address = s->config.listen[0];
     const char *colon = strrchr(address, ':');
     return strncmp(address, "unix:", 5) == 0 || colon == NULL
                ? 0
                : (uint16_t)strtoul(colon + 1, NULL, 10);
+}
+
+void facts_note_address(struct server *s)
+{
+    for (uint32_t i = 0; i < s->loop_count; i++) {
+        s->loops[i].facts.address = front_address(s->front);
+        s->loops[i].facts.port = port_of(front_address(s->front));
+    }
 }
 
 void facts_fill(struct server_loop *l)
@@ -163,8 +170,7 @@ void facts_fill(struct server_loop *l)
                             .node_name = s->config.name[0] != '\0' ? s->config.name : s->host_name,
                             .threads = s->loop_count,
                             .shards = (uint32_t)s->config.shards,
-                            .port = first_port(s),
-                            .address = s->config.listen[0],
+                            .address = "",
                             .data_folder = s->config.data,
                             .log = &s->log,
                             .totals = totals,

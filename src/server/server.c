@@ -167,9 +167,14 @@ static void close_loop(struct server_loop *l)
     }
 }
 
+/* Once it is to stop a loop only waits for jobs on workers. */
 static void on_watch(void *arg)
 {
     struct server_loop *l = arg;
+    if (l->is_stopping && shard_is_idle(l->host)) {
+        loop_stop(l->loop);
+        return;
+    }
     atomic_store(&l->is_quiet, front_loop_is_idle(l->front) && router_calls(l->router) == 0 &&
                                    shard_is_idle(l->host));
     loop_timer_start(l->loop, &l->watch, WATCH_MS, on_watch, l);
@@ -180,7 +185,6 @@ static void on_order(void *arg, struct letter *letter)
     struct server_loop *l = arg;
     switch (container_of(letter, struct order_letter, letter)->order) {
     case ORDER_DRAIN:
-        loop_timer_stop(&l->tick);
         shard_quiesce(l->host);
         front_loop_drain(l->front);
         on_watch(l);
@@ -189,7 +193,10 @@ static void on_order(void *arg, struct letter *letter)
         front_loop_cut(l->front);
         return;
     case ORDER_STOP:
-        loop_stop(l->loop);
+        loop_timer_stop(&l->tick);
+        shard_quiesce(l->host);
+        l->is_stopping = true;
+        on_watch(l);
         return;
     }
 }
@@ -395,6 +402,7 @@ static enum err start(struct server *s, struct err_why *why)
     e = e == ERR_OK ? watch_signals(s, why) : e;
     e = e == ERR_OK ? front_listen(s->front, s->loops[0].loop, why) : e;
     if (e == ERR_OK) {
+        facts_note_address(s);
         router_start(s->loops[0].router);
     }
     return e;
@@ -405,6 +413,9 @@ static void stop(struct server *s, bool has_run)
 {
     if (!has_run) {
         give_order(s, ORDER_STOP);
+        if (s->loops[0].front != NULL) { /* jobs of its own are under way */
+            loop_run(s->loops[0].loop);
+        }
     }
     for (uint32_t i = 1; i < s->loop_count; i++) {
         thread_join(&s->loops[i].thread);

@@ -45,8 +45,8 @@ struct server_loop {
     struct loop_timer tick;
     struct loop_timer watch; /* while stopping */
     _Atomic bool is_quiet;   /* nothing is under way here */
-    bool is_draining;
-    enum err err; /* of its start */
+    bool is_stopping;        /* ORDER_STOP was given */
+    enum err err;            /* of its start */
     struct err_why why;
 };
 
@@ -86,6 +86,8 @@ struct server {
 
 /* facts.c */
 void facts_fill(struct server_loop *l);
+/* The first listener has its real port now; no connection has been accepted yet. */
+void facts_note_address(struct server *s);
 /* Settings that may change: any loop sets them, any loop reads them. */
 void server_take_live(struct server *s, const struct config *fresh);
 uint64_t server_stop_timeout_ms(struct server *s);
