@@ -33,6 +33,7 @@
 #define OUT_MAX      ((size_t)64 << 20)  /* bytes waiting beyond one value: the client is cut off */
 #define INPUT_MAX    ((size_t)512 << 20) /* bytes of unfinished large requests of one loop */
 #define DROPPED_MAX  ((size_t)64 << 10)  /* of a body that the route does not want */
+#define WRAPPING_MAX ((size_t)1 << 20)   /* what JSON may add to twice a value */
 #define PIPELINE_MAX 64                  /* requests of one connection answered in one turn */
 #define DIALECTS_MAX 8
 
