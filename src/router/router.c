@@ -141,13 +141,26 @@ void router_close(struct router **router)
     if (r == NULL) {
         return;
     }
-    mailbox_close(&r->mailbox);
+    r->node->routers[r->index] = NULL;
+    if (r->mailbox != NULL) {
+        mailbox_close(&r->mailbox);
+    }
     router_forget_groups(r);
     loop_hook_remove(&r->hook);
     tables_free(&r->tables);
     catalogue_release(&r->catalogue);
     mem_free(r);
     *router = NULL;
+}
+
+void router_abandon(struct router_node *n)
+{
+    CHECK(shard_node_has_failed(n->config.shards));
+    for (uint32_t i = 0; i < n->config.loops; i++) {
+        if (n->routers[i] != NULL) {
+            mailbox_close(&n->routers[i]->mailbox);
+        }
+    }
 }
 
 void router_relieve(struct router *r)

@@ -40,8 +40,12 @@ MUST_CHECK enum err router_open(struct router_node *n, struct loop *l, uint32_t 
  * On loop 0. */
 void router_start(struct router *r);
 
-/* Nothing is under way on any loop. */
+/* Nothing is under way on any loop, or the node has failed and router_abandon() was called. */
 void router_close(struct router **r);
+
+/* The node has failed (simulated world): drops what is on its way between its loops, before the
+ * first of its routers is closed and takes with it what others still refer to. */
+void router_abandon(struct router_node *n);
 
 /* Calls of this loop that are not done. */
 size_t router_calls(const struct router *r);

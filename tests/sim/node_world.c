@@ -197,6 +197,9 @@ void node_kill(struct sim_node *n)
     if (n->medium != NULL) {
         standin_power_cut(n->medium);
     }
+    if (n->routers != NULL) {
+        router_abandon(n->routers);
+    }
     close_all(n);
     if (n->folder != NULL) {
         folder_close(&n->folder);
