@@ -21,7 +21,16 @@
 #define SENT_MAX  120
 #define CUT_CALLS 60 /* the power goes within so many file calls */
 #define LOST_MAX  512
-#define SEEDS     300
+
+/* Sanitizers are ten times slower; the release tests run the whole number. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SEEDS 300
+#endif
+#endif
+#ifndef SEEDS
+#define SEEDS 2000
+#endif
 
 struct client {
     struct sim_node node;
