@@ -4,6 +4,10 @@
  *   DROP:          WRITE (name gone, id to be closed) ──────────────────► SHOW
  *   then answered; what was dropped is closed in every shard and its note removed.
  *
+ * What was ordered and may still happen (a shard has no room) is answered with UNKNOWN_OUTCOME and
+ * done again until it is certain: doing it twice changes nothing. Other changes are refused
+ * meanwhile, so the tables that loops see are never older than what is durable for long.
+ *
  * At start: the table of the catalogue is opened in group 0 and read; at first start the
  * built-in tables are written; then every table is opened in every shard (which costs
  * nothing where it already is) and the catalogue is shown. Rows of the catalogue:
@@ -16,7 +20,9 @@
 #include "base/mem.h"
 #include "router/router_private.h"
 
-#define CATALOGUE_ROWS_MAX (2 * TABLES_MAX + 64)
+#define CLOSINGS_MAX       TABLES_MAX /* ids on their way out: then ERR_BUSY */
+#define CATALOGUE_ROWS_MAX (TABLES_MAX + CLOSINGS_MAX + 64)
+#define AGAIN_MS           100
 
 enum tables_state {
     TABLES_WAITING, /* for the replay */
@@ -35,19 +41,25 @@ struct tables {
     uint32_t newest_id;
     struct table_change *first; /* waiting */
     struct table_change *last;
-    struct table_change *change; /* being made; NULL at start */
-    struct table made;
+    struct table_change *change; /* being made; NULL: at start, or nobody waits any more */
+    enum table_change_kind kind; /* of what is being made */
+    struct table made;           /* the table that is created, emptied or dropped */
     uint32_t dropped_id;
     enum table_engine dropped_engine;
     struct call call;
     struct op ops[8];
+    size_t op_count;
     struct op *built_in; /* start */
     struct buf bytes;
     struct spread spread;
     struct spread *openings; /* start: one per table; owned */
     size_t unopened;
+    bool has_unopened; /* start: some shard could not open a table */
+    bool is_started;
+    bool is_stuck; /* the change may still happen, and nothing else may */
     uint32_t unseen;
     struct list closings; /* struct closing */
+    size_t closing_count;
 };
 
 /* An id on its way out. */
@@ -56,6 +68,7 @@ struct closing {
     struct tables *tables;
     struct spread spread;
     struct call call;
+    struct loop_timer timer;
     char key[24];
     uint32_t id;
     bool is_memory;
@@ -97,16 +110,29 @@ static void spread_start(struct router *r, struct spread *s, const struct op *op
 
 /* ---- Closing dropped ids, in the background ---- */
 
+/* A note that is still there only makes the next start close the id once more. */
 static void on_note_removed(struct call *c)
 {
     struct closing *g = c->arg;
+    g->tables->closing_count--;
     list_remove(&g->link);
     mem_free(g);
+}
+
+static void start_closing(void *arg)
+{
+    struct closing *g = arg;
+    const struct op op = {.kind = OP_TABLE_CLOSE, .table = g->id};
+    spread_start(g->tables->router, &g->spread, &op, g->is_memory);
 }
 
 static void on_closed(struct spread *s)
 {
     struct closing *g = s->arg;
+    if (s->err != ERR_OK) { /* some shard still has the rows */
+        loop_timer_start(g->tables->router->loop, &g->timer, AGAIN_MS, start_closing, g);
+        return;
+    }
     g->call = (struct call){
         .op = {.kind = OP_DELETE, .table = CATALOGUE_TABLE, .key = slice_of_text(g->key)},
         .done = on_note_removed,
@@ -124,34 +150,67 @@ static void close_id(struct tables *t, uint32_t id, bool is_memory)
     g->spread.arg = g;
     (void)snprintf(g->key, sizeof(g->key), "d/%" PRIu32, id);
     list_push(&t->closings, &g->link);
-    const struct op op = {.kind = OP_TABLE_CLOSE, .table = id};
-    spread_start(t->router, &g->spread, &op, is_memory);
+    t->closing_count++;
+    start_closing(g);
 }
 
 /* ---- Changes ---- */
 
-static void answer(struct tables *t, enum err e)
+/* Tells who asked for the change; it may go on without anybody. */
+static void report(struct table_change *c, enum err e)
 {
-    struct table_change *c = t->change;
-    t->change = NULL;
-    t->state = TABLES_IDLE;
     c->err = e;
     router_post(c->home, &c->mail, MAIL_CHANGED);
+}
+
+static void answer(struct tables *t, enum err e)
+{
+    if (t->change != NULL) {
+        report(t->change, e);
+    }
+    t->change = NULL;
+    t->is_stuck = false;
+    t->state = TABLES_IDLE;
     next_change(t);
 }
+
+static void refuse_change(struct table_change *c)
+{
+    report(c, err_set(&c->why, ERR_UNAVAILABLE, "another change waits for room on the disk"));
+}
+
+/* The step did not succeed everywhere, or may still do so: `step` once more. */
+static void again(struct tables *t, enum err e, loop_fn step)
+{
+    if (e != ERR_BUSY && !t->is_stuck) {
+        t->is_stuck = true;
+        report(t->change, ERR_UNKNOWN_OUTCOME);
+        t->change = NULL;
+        while (t->first != NULL) {
+            struct table_change *c = t->first;
+            t->first = c->next;
+            refuse_change(c);
+        }
+        t->last = NULL;
+    }
+    loop_timer_start(t->router->loop, &t->timer, AGAIN_MS, step, t);
+}
+
+static void open_made(void *arg);
 
 static void on_opened(struct spread *s)
 {
     struct tables *t = s->arg;
-    if (s->err != ERR_OK) { /* the name is durable: the next start opens it */
-        answer(t, ERR_UNKNOWN_OUTCOME);
+    if (s->err != ERR_OK) {
+        again(t, s->err, open_made);
         return;
     }
     show(t);
 }
 
-static void open_made(struct tables *t)
+static void open_made(void *arg)
 {
+    struct tables *t = arg;
     t->state = TABLES_OPEN;
     t->spread.done = on_opened;
     t->spread.arg = t;
@@ -187,21 +246,32 @@ static void place_table(const struct router *r, struct table *t)
     t->shard = key_slot(slice_of(t->name, t->name_size)) * router_shards(r) / SLOT_COUNT;
 }
 
+static struct slice made_name(const struct tables *t)
+{
+    return slice_of(t->made.name, t->made.name_size);
+}
+
+static void send_change(void *arg);
+
 static void on_written(struct call *c)
 {
     struct tables *t = c->arg;
     const enum err e = c->result.err;
+    if (e == ERR_UNKNOWN_OUTCOME || (e != ERR_OK && t->is_stuck)) {
+        again(t, e, send_change);
+        return;
+    }
     if (e != ERR_OK) {
         (void)err_set(&t->change->why, e, "the catalogue cannot be written");
         answer(t, e);
         return;
     }
-    if (t->change->kind == TABLE_DROP) {
-        new_version(t, t->change->name, NULL);
+    if (t->kind == TABLE_DROP) {
+        new_version(t, made_name(t), NULL);
         show(t);
         return;
     }
-    new_version(t, t->change->name, &t->made);
+    new_version(t, made_name(t), &t->made);
     open_made(t);
 }
 
@@ -214,59 +284,66 @@ static struct slice row_bytes(struct tables *t, size_t before)
     return slice_of(t->bytes.data + before, t->bytes.size - before);
 }
 
-static struct op *add_op(struct tables *t, size_t *count, enum op_kind kind, const char *prefix)
+static struct op *add_op(struct tables *t, enum op_kind kind, const char *prefix)
 {
-    struct op *op = &t->ops[(*count)++];
+    struct op *op = &t->ops[t->op_count++];
     *op = (struct op){.kind = (uint8_t)kind, .table = CATALOGUE_TABLE};
     op->key = slice_of_text(prefix);
     return op;
 }
 
-static void add_name(struct tables *t, size_t *count, bool has_made)
+static void add_name(struct tables *t)
 {
-    struct op *op = add_op(t, count, has_made ? OP_PUT : OP_DELETE, "");
+    const bool is_kept = t->kind != TABLE_DROP;
+    struct op *op = add_op(t, is_kept ? OP_PUT : OP_DELETE, "");
     size_t before = t->bytes.size;
     buf_append_text(&t->bytes, "t/");
-    buf_append_slice(&t->bytes, t->change->name);
+    buf_append_slice(&t->bytes, made_name(t));
     op->key = row_bytes(t, before);
-    if (has_made) {
+    if (is_kept) {
         before = t->bytes.size;
         table_encode(&t->bytes, &t->made);
         op->value = row_bytes(t, before);
-        op = add_op(t, count, OP_PUT, "n");
+        op = add_op(t, OP_PUT, "n");
         before = t->bytes.size;
         buf_append_u64(&t->bytes, t->made.id);
         op->value = row_bytes(t, before);
     }
 }
 
-static void add_dropped(struct tables *t, size_t *count)
+static void add_dropped(struct tables *t)
 {
-    struct op *op = add_op(t, count, OP_PUT, "");
+    struct op *op = add_op(t, OP_PUT, "");
     const size_t before = t->bytes.size;
     buf_printf(&t->bytes, "d/%" PRIu32, t->dropped_id);
     op->key = row_bytes(t, before);
     op->value = t->dropped_engine == TABLE_MEMORY ? SLICE("1") : SLICE("0");
 }
 
-/* The change as one transaction of the catalogue's table. */
-static void write_change(struct tables *t, bool has_made)
+static void send_change(void *arg)
 {
-    size_t count = 0;
-    buf_clear(&t->bytes);
-    (void)buf_reserve(&t->bytes, CHANGE_BYTES_MAX);
-    add_name(t, &count, has_made);
-    if (t->dropped_id != 0) {
-        add_dropped(t, &count);
-    }
-    t->state = TABLES_WRITE;
+    struct tables *t = arg;
     t->call = (struct call){.op = {.kind = OP_TXN,
                                    .table = CATALOGUE_TABLE,
                                    .ops = t->ops,
-                                   .op_count = (uint32_t)count},
+                                   .op_count = (uint32_t)t->op_count},
                             .done = on_written,
                             .arg = t};
     router_send_counted(t->router, &t->call, CATALOGUE_GROUP, t->is_memory);
+}
+
+/* The change as one transaction of the catalogue's table. */
+static void write_change(struct tables *t)
+{
+    t->op_count = 0;
+    buf_clear(&t->bytes);
+    (void)buf_reserve(&t->bytes, CHANGE_BYTES_MAX);
+    add_name(t);
+    if (t->dropped_id != 0) {
+        add_dropped(t);
+    }
+    t->state = TABLES_WRITE;
+    send_change(t);
 }
 
 static enum err check_options(struct tables *t, struct table_change *c)
@@ -303,11 +380,16 @@ static enum err check_change(struct tables *t, struct table_change *c, const str
     if (c->kind == TABLE_DROP && old->is_built_in) {
         return err_set(&c->why, ERR_DENIED, "a built-in table cannot be dropped");
     }
+    if (t->closing_count >= CLOSINGS_MAX) {
+        return err_set(&c->why, ERR_BUSY, "%zu dropped tables are on their way out",
+                       t->closing_count);
+    }
     return ERR_OK;
 }
 
 static void make_table(struct tables *t, const struct table_change *c, const struct table *old)
 {
+    t->kind = c->kind;
     if (old != NULL) {
         t->made = *old;
     } else {
@@ -316,7 +398,9 @@ static void make_table(struct tables *t, const struct table_change *c, const str
         t->made.created_ms = router_now_ms(t->router);
         place_table(t->router, &t->made);
     }
-    t->made.id = ++t->newest_id;
+    if (c->kind != TABLE_DROP) {
+        t->made.id = ++t->newest_id;
+    }
 }
 
 static void begin_change(struct tables *t, struct table_change *c)
@@ -330,10 +414,8 @@ static void begin_change(struct tables *t, struct table_change *c)
         answer(t, e);
         return;
     }
-    if (c->kind != TABLE_DROP) {
-        make_table(t, c, old);
-    }
-    write_change(t, c->kind != TABLE_DROP);
+    make_table(t, c, old);
+    write_change(t);
 }
 
 static void next_change(struct tables *t)
@@ -350,6 +432,10 @@ static void next_change(struct tables *t)
 
 void tables_on_change(struct tables *t, struct table_change *c)
 {
+    if (t->is_stuck) {
+        refuse_change(c);
+        return;
+    }
     c->next = NULL;
     if (t->last == NULL) {
         t->first = c;
@@ -385,7 +471,8 @@ static void show(struct tables *t)
 
 static void on_shown(struct tables *t)
 {
-    if (t->change == NULL) { /* the start is complete */
+    if (!t->is_started) {
+        t->is_started = true;
         t->state = TABLES_IDLE;
         atomic_store(&t->router->node->is_ready, true);
         if (t->router->node->config.on_ready != NULL) {
@@ -412,22 +499,29 @@ void tables_on_seen(struct tables *t, struct catalogue_mail *m)
 
 /* ---- Start ---- */
 
+static void open_all(void *arg);
+
 static void on_start_opened(struct spread *s)
 {
     struct tables *t = s->arg;
-    if (s->err != ERR_OK) {
-        fatal("cannot open a table: %s", err_name(s->err));
+    t->has_unopened = t->has_unopened || s->err != ERR_OK;
+    if (--t->unopened > 0) {
+        return;
     }
-    if (--t->unopened == 0) {
-        mem_free(t->openings);
-        t->openings = NULL;
-        show(t);
+    mem_free(t->openings);
+    t->openings = NULL;
+    if (t->has_unopened) { /* an engine without room: once there is some */
+        loop_timer_start(t->router->loop, &t->timer, AGAIN_MS, open_all, t);
+        return;
     }
+    show(t);
 }
 
 /* All tables at once: a handful of syncs. */
-static void open_all(struct tables *t)
+static void open_all(void *arg)
 {
+    struct tables *t = arg;
+    t->has_unopened = false;
     t->unopened = t->catalogue->count;
     t->openings = mem_zero(t->unopened, sizeof(*t->openings));
     for (size_t i = 0; i < t->catalogue->count; i++) {
@@ -593,9 +687,11 @@ void tables_free(struct tables **tables)
     if (t == NULL) {
         return;
     }
-    CHECK(list_empty(&t->closings) || shard_node_has_failed(t->router->node->config.shards));
-    while (!list_empty(&t->closings)) {
+    const bool has_failed = shard_node_has_failed(t->router->node->config.shards);
+    while (!list_empty(&t->closings)) { /* the next start goes on with them */
         struct closing *g = container_of(t->closings.next, struct closing, link);
+        CHECK(has_failed || g->spread.waiting == 0);
+        loop_timer_stop(&g->timer);
         list_remove(&g->link);
         mem_free(g->spread.calls);
         mem_free(g);

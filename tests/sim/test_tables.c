@@ -508,6 +508,146 @@ static void test_power_goes(void)
     }
 }
 
+/* ---- Shards that take nothing for a while ---- */
+
+#define CROWD 70000 /* more than may be ordered in one group */
+
+struct crowd {
+    struct scene scene;
+    struct call *calls;
+    bool *is_running;
+    size_t running;
+    size_t refused;
+};
+
+static void on_crowd(struct call *c)
+{
+    struct crowd *all = c->arg;
+    all->refused += c->result.err == ERR_BUSY ? 1 : 0;
+    all->is_running[c - all->calls] = false;
+    all->running--;
+}
+
+static void crowd_push(struct crowd *all)
+{
+    for (size_t i = 0; i < CROWD; i++) {
+        if (!all->is_running[i]) {
+            all->calls[i] = (struct call){.op = {.kind = OP_PUT,
+                                                 .table = scene_table(&all->scene, "kv"),
+                                                 .key = SLICE("k"),
+                                                 .value = SLICE("v")},
+                                          .done = on_crowd,
+                                          .arg = all};
+            all->is_running[i] = true;
+            all->running++;
+            router_call(all->scene.node.router[0], &all->calls[i]);
+        }
+    }
+}
+
+struct late_change {
+    struct table_change change;
+    bool is_done;
+};
+
+static void on_late(struct table_change *c)
+{
+    struct late_change *l = c->arg;
+    l->is_done = true;
+}
+
+/* Begins a change while the shard has all it may, and keeps it so for some time. */
+static enum err change_in_crowd(struct crowd *all, enum table_change_kind kind)
+{
+    struct late_change l = {
+        .change = {.kind = kind, .name = SLICE("crowded"), .done = on_late, .arg = &l}};
+    crowd_push(all);
+    router_change_table(all->scene.node.router[0], &l.change);
+    for (int ms = 0; ms < 10000 && !l.is_done; ms++) {
+        if (ms < 40) {
+            crowd_push(all);
+        }
+        scene_run(1);
+    }
+    EXPECT(l.is_done);
+    return l.change.err;
+}
+
+static void test_busy_shards(void)
+{
+    struct crowd *all = mem_zero(1, sizeof(*all));
+    const struct node_config config = {.loops = 1, .shards = 1, .memory_max = 1 << 24};
+    scene_open(&all->scene, 9, &config);
+    const struct standin_faults faults = {.wait_permille = 1000};
+    standin_set_faults(all->scene.node.medium, &faults);
+    all->calls = mem_zero(CROWD, sizeof(*all->calls));
+    all->is_running = mem_zero(CROWD, sizeof(*all->is_running));
+    uint64_t rows = 0;
+    for (int round = 0; round < 4; round++) {
+        EXPECT_EQ(ERR_OK, change_in_crowd(all, TABLE_CREATE));
+        EXPECT_EQ(ERR_OK, scene_change(&all->scene, 0, TABLE_EMPTY, "crowded", disk));
+        put_all(&all->scene, scene_table(&all->scene, "crowded"), KEYS, "x");
+        EXPECT_EQ(ERR_OK, change_in_crowd(all, TABLE_EMPTY));
+        put_all(&all->scene, scene_table(&all->scene, "crowded"), KEYS, "x");
+        EXPECT_EQ(ERR_OK, change_in_crowd(all, TABLE_DROP));
+        for (int ms = 0; ms < 60000 && all->running > 0; ms++) {
+            scene_run(1);
+        }
+        scene_run(20000);
+        EXPECT_EQ(0, all->running);
+        EXPECT(round == 0 || rows == scene_rows(&all->scene, false));
+        rows = scene_rows(&all->scene, false);
+    }
+    EXPECT(all->refused > 0);
+    scene_close(&all->scene);
+    mem_free(all->calls);
+    mem_free(all->is_running);
+    mem_free(all);
+}
+
+/* The engine has no room when the change is ordered: it happens later, and until then nobody is
+ * told that a write to the table is safe which is not. */
+static void run_no_room(enum table_change_kind kind)
+{
+    struct scene s;
+    scene_open(&s, 10, &plain);
+    if (kind != TABLE_CREATE) {
+        EXPECT_EQ(ERR_OK, scene_change(&s, 0, TABLE_CREATE, "table", disk));
+        put_all(&s, scene_table(&s, "table"), KEYS, "before");
+    }
+    const uint32_t before = scene_table(&s, "table");
+    const struct standin_faults full = {.is_full = true};
+    const struct standin_faults fine = {0};
+    standin_set_faults(s.node.medium, &full);
+    EXPECT_EQ(ERR_UNKNOWN_OUTCOME, scene_change(&s, 1, kind, "table", disk));
+    EXPECT_EQ(ERR_UNAVAILABLE, scene_change(&s, 1, TABLE_CREATE, "another", disk));
+    scene_run(5000);
+    standin_set_faults(s.node.medium, &fine);
+    scene_run(5000);
+    EXPECT_EQ(kind == TABLE_DROP, scene_table(&s, "table") == 0);
+    EXPECT(kind != TABLE_EMPTY || scene_table(&s, "table") > before);
+    if (kind != TABLE_DROP) {
+        expect_works(&s, "table");
+    }
+    EXPECT_EQ(ERR_OK, scene_change(&s, 1, TABLE_CREATE, "another", disk));
+    expect_works(&s, "another");
+    sim_power_cut(0);
+    scene_die(&s);
+    EXPECT(scene_start(&s));
+    EXPECT_EQ(kind == TABLE_DROP, scene_table(&s, "table") == 0);
+    if (kind != TABLE_DROP) {
+        expect_all(&s, scene_table(&s, "table"), KEYS, "after");
+    }
+    scene_close(&s);
+}
+
+static void test_no_room(void)
+{
+    run_no_room(TABLE_CREATE);
+    run_no_room(TABLE_DROP);
+    run_no_room(TABLE_EMPTY);
+}
+
 static const struct test_case cases[] = {
     {"names", test_names},
     {"all_loops_see", test_all_loops_see},
@@ -519,6 +659,8 @@ static const struct test_case cases[] = {
     {"limit", test_limit},
     {"empty_under_writes", test_empty_under_writes},
     {"power_goes", test_power_goes},
+    {"busy_shards", test_busy_shards},
+    {"no_room", test_no_room},
 };
 
 TEST_MAIN(cases)
