@@ -2,7 +2,7 @@
 # Installs the Debian packages that are missing, for: build | test | bench. Asks nothing.
 set -eu
 
-build="gcc cmake ninja-build pkg-config python3 librocksdb-dev libuv1-dev libjansson-dev libjemalloc-dev"
+build="gcc cmake ninja-build pkg-config python3 librocksdb-dev libuv1-dev libjansson-dev"
 test="clang clang-format clang-tidy libclang-rt-14-dev llvm curl redis-tools redis-server python3-redis prometheus"
 bench="nginx-light linux-perf"
 

@@ -50,7 +50,7 @@ count() {
 
 # build PRESET [TARGET]
 build() {
-    cmake --preset "$1" && cmake --build --preset "$1" -j "$JOBS" --target "${2:-all}"
+    cmake --preset "$1" && cmake --build --preset "$1" -j "$JOBS" --target "${2:-all}" -- --quiet
 }
 
 must() {
