@@ -184,7 +184,7 @@ def run_redis_py(address):
     try:
         import redis
     except ImportError:
-        print("redis-py is not installed: skipped")
+        print("skipped: redis-py is not installed")
         return True
     where = ({"unix_socket_path": address} if isinstance(address, str)
              else {"host": address[0], "port": address[1]})
@@ -264,7 +264,7 @@ def main():
         if shutil.which("redis-server"):
             ok = run_random(address, count, seed) and ok
         else:
-            print("redis-server is not installed: the comparison is skipped")
+            print("skipped: the comparison, redis-server is not installed")
         if server is not None:
             server.close()
     return ok

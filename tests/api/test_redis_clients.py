@@ -30,20 +30,20 @@ def run(name, prepare, command, port):
         work = os.path.join(folder, name)
         shutil.copytree(os.path.join(HERE, name), work)
         if subprocess.run(prepare, cwd=work, timeout=300).returncode != 0:
-            print("%s: could not be fetched, skipped" % name)
+            print("skipped: %s, it could not be fetched" % name)
             return True
         return subprocess.run(command + [str(port)], cwd=work, timeout=300).returncode == 0
 
 
 def main():
     if os.environ.get("HOLDFAST_CLIENTS") != "1":
-        print("ioredis, go-redis: skipped, HOLDFAST_CLIENTS is not 1")
+        print("skipped: ioredis and go-redis, HOLDFAST_CLIENTS is not 1")
         return True
     ok = True
     with Node() as node:
         for name, tool, prepare, command in CLIENTS:
             if shutil.which(tool) is None:
-                print("%s: skipped, there is no %s" % (name, tool))
+                print("skipped: %s, there is no %s" % (name, tool))
             else:
                 ok = run(name, prepare, command, node.port) and ok
     return ok

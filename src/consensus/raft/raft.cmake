@@ -17,7 +17,7 @@ if(CARGO)
   endif()
 endif()
 if(raft_missing)
-  message(STATUS "The raft engine and its tests are left out: ${raft_missing}")
+  message(STATUS "skipped: the raft engine and its tests, ${raft_missing}")
   return()
 endif()
 
