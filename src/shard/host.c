@@ -34,13 +34,20 @@ static struct shard *own_shard(struct shard_host *h, uint32_t group)
     return s;
 }
 
-static enum err admit(struct shard_host *h, const struct shard *s, const struct shard_work *w)
+/* Nobody waits for it any more? */
+static enum err check_wanted(const struct shard_host *h, const struct shard_work *w)
 {
     if (w->is_canceled) {
         return ERR_CANCELED;
     }
-    if (w->deadline_ns != 0 && loop_now_ns(h->loop) >= w->deadline_ns) {
-        return ERR_TIMEOUT;
+    return w->deadline_ns != 0 && loop_now_ns(h->loop) >= w->deadline_ns ? ERR_TIMEOUT : ERR_OK;
+}
+
+static enum err admit(struct shard_host *h, const struct shard *s, const struct shard_work *w)
+{
+    const enum err e = check_wanted(h, w);
+    if (e != ERR_OK) {
+        return e;
     }
     if (s->disk == NULL) {
         return ERR_NOT_FOUND; /* a node without a disk has no disk tables */
@@ -193,8 +200,12 @@ static void run_memory(struct shard_host *h)
     size_t budget = 0;
     for (struct shard_work *w = done.head; w != NULL; w = w->next) {
         struct shard *s = shard_at(h->node, w->group);
-        if (is_full && !w->is_read && op_may_grow(w->op)) {
-            *w->result = (struct result){.err = ERR_NO_SPACE};
+        enum err e = check_wanted(h, w);
+        if (e == ERR_OK && is_full && !w->is_read && op_may_grow(w->op)) {
+            e = ERR_NO_SPACE;
+        }
+        if (e != ERR_OK) {
+            *w->result = (struct result){.err = e};
             continue;
         }
         shard_begin_memory(s);
@@ -240,9 +251,14 @@ static void run_reads(struct shard_host *h)
             work_push(&disk, w);
             continue;
         }
+        work_push(&memory, w);
+        const enum err e = check_wanted(h, w);
+        if (e != ERR_OK) {
+            *w->result = (struct result){.err = e};
+            continue;
+        }
         fill_step(h, &steps[used++], w, shard_at(h->node, w->group)->memory);
         budget = w->budget_bytes > budget ? w->budget_bytes : budget;
-        work_push(&memory, w);
     }
     if (used > 0) {
         model_read(steps, used, ENGINE_NO_WAIT, budget, &h->arena);

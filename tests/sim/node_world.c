@@ -23,6 +23,7 @@ static void on_failure(void *arg, const struct err_why *why)
     struct sim_node *n = arg;
     (void)why;
     n->has_failed = true;
+    n->failures++;
 }
 
 static void on_ready(void *arg)
@@ -111,6 +112,7 @@ bool node_start(struct sim_node *n, struct err_why *why)
 {
     n->is_ready = false;
     n->has_failed = false;
+    n->failures = 0;
     enum err e = n->config.is_volatile ? ERR_OK : open_disk(n, why);
     if (e == ERR_OK) {
         open_shared(n);

@@ -33,6 +33,7 @@ struct sim_node {
     uint64_t boot;
     bool is_ready;
     bool has_failed;
+    unsigned failures; /* calls of on_failure() since the start */
 };
 
 /* Starts the node on what the disk holds. False: it refused, with `why`; it is closed. */
