@@ -7,10 +7,18 @@
 #define MEMTABLES_MAX     4 /* of one family; `write_bytes` decides before */
 #define MEMTABLE_MIN      MIB
 #define ARENA_BLOCK_BYTES ((size_t)64 << 10) /* there are many families, most of them quiet */
-#define LOG_FILE_BYTES    MIB
-#define LOG_FILES         2
-#define LOG_WARNINGS      2 /* RocksDB's level */
 #define SYNC_EVERY_BYTES  MIB
+
+/* A file with so many deletions among so many rows is compacted soon: that gives their room back.
+ */
+#define DELETION_WINDOW 256
+#define DELETIONS       128
+
+/* RocksDB's own log says how it was opened, and nothing later on: on a full disk it cannot be
+ * written, and the next line after one that was not stops the process (an assertion). */
+#define LOG_FATAL      4
+#define LOG_FILE_BYTES MIB
+#define LOG_FILES      2
 
 /* RocksDB cuts a cache into shards, and a block that is larger than a shard is read again each
  * time: filter blocks reach 3 MB. */
@@ -88,9 +96,10 @@ rocksdb_options_t *rocks_options_new(const struct disk_config *config, rocksdb_c
     rocksdb_options_set_skip_stats_update_on_db_open(o, 1);
     rocksdb_options_set_stats_dump_period_sec(o, 0);
     rocksdb_options_set_stats_persist_period_sec(o, 0);
-    rocksdb_options_set_info_log_level(o, LOG_WARNINGS);
+    rocksdb_options_set_info_log_level(o, LOG_FATAL);
     rocksdb_options_set_max_log_file_size(o, LOG_FILE_BYTES);
     rocksdb_options_set_keep_log_file_num(o, LOG_FILES);
+    rocksdb_options_add_compact_on_deletion_collector_factory(o, DELETION_WINDOW, DELETIONS);
     set_tables(o, cache);
     return o;
 }
