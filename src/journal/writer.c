@@ -107,10 +107,11 @@ enum err journal_write_out(struct journal *j, struct gather *g, struct err_why *
     }
     CHECK(s->number == g->segment && g->bytes.size > 0);
     seal(g, s->salt, j->is_unsynced);
-    j->is_unsynced = true;
-    if (file_write(s->file, g->bytes.data, g->bytes.size, g->offset, why) != ERR_OK) {
-        return ERR_IO; /* whatever it was: half of it may be there */
+    e = file_write(s->file, g->bytes.data, g->bytes.size, g->offset, why);
+    if (e != ERR_OK) { /* half of it may be there; for want of room it is written once more */
+        return e == ERR_NO_SPACE ? e : ERR_IO;
     }
+    j->is_unsynced = true;
     const uint64_t end = g->offset + g->bytes.size;
     journal_lock(j);
     s->file_bytes = end > s->file_bytes ? end : s->file_bytes;
