@@ -4,8 +4,8 @@
  *                       └ no ─► ON_WORKER: run, commit on a worker ───────────┘
  *                                  commit refused (stalled, full) ─► RETRY ─► commit ─┘
  *
- * While the engine refuses for longer than a stall, new writes are refused too, and who waits is
- * told that the outcome is unknown: what is in the log will be applied when there is room.
+ * While the engine or the journal takes nothing for want of room, who waits for longer than a
+ * while is told that the outcome is unknown: what is ordered happens when there is room again.
  *
  * An entry is always read from its bytes, so a replay years later does the same. */
 #include "base/check.h"
@@ -17,7 +17,7 @@
 #define RETRY_STALLED_MS 1
 #define RETRY_FULL_MS    100
 #define RETRY_DAMAGED_MS 1000
-#define WAIT_MS          3000 /* for an engine that takes nothing */
+#define WAIT_NS          3000000000ULL /* for room on the disk */
 
 static struct log_batch *first_batch(struct shard *s)
 {
@@ -192,8 +192,7 @@ static void finish(struct shard *s)
     struct shard_host *h = s->host;
     if (changes_anything(s)) {
         s->applied = a->applied;
-        const enum consensus_err e = consensus_applied(s->consensus, s->applied.index);
-        CHECK(e == CONSENSUS_OK);
+        shard_report_applied(s);
         node_clock_raise(&s->node->clock, s->applied.stamp_ms);
         check_replay(s);
     }
@@ -217,46 +216,6 @@ static void on_worker(void *arg)
     s->apply.err = run(s, ENGINE_MAY_WAIT);
 }
 
-/* Reads leave the batch, writes stay in it without their work. */
-static void release_batch(struct shard *s, struct work_queue *out)
-{
-    struct apply *a = &s->apply;
-    size_t kept = 0;
-    for (size_t i = 0; i < a->count; i++) {
-        struct shard_work *w = a->works[i];
-        if (w != NULL) {
-            work_push(out, w);
-        }
-        if (w == NULL || !w->is_read) {
-            a->steps[kept] = a->steps[i];
-            a->steps[kept].result = &a->results[kept];
-            a->works[kept] = NULL;
-            kept++;
-        }
-    }
-    a->count = kept;
-}
-
-/* Whoever waits for something that is ordered gets an answer now. */
-static void release(struct shard *s)
-{
-    struct work_queue waiting = {0};
-    release_batch(s, &waiting);
-    for (struct list *l = s->ordered.next; l != &s->ordered; l = l->next) {
-        struct log_batch *b = container_of(l, struct log_batch, link);
-        for (size_t i = b->next; i < b->item_count; i++) {
-            if (b->items[i].work != NULL) {
-                work_push(&waiting, b->items[i].work);
-                b->items[i].work = NULL;
-            }
-        }
-    }
-    for (struct shard_work *w = work_pop(&waiting); w != NULL; w = work_pop(&waiting)) {
-        s->host->ordering--;
-        work_refuse(w, w->is_read ? ERR_UNAVAILABLE : ERR_UNKNOWN_OUTCOME);
-    }
-}
-
 static void on_retry(void *arg);
 
 /* The engine does not take the batch now. What it holds stays; reads go on. */
@@ -267,9 +226,6 @@ static void retry(struct shard *s, enum err e)
     a->state = APPLY_RETRY;
     if (e != ERR_BUSY) {
         a->refused = e;
-    }
-    if (a->refused != ERR_OK && loop_now_ns(h->loop) - a->began_ns > WAIT_MS * 1000000ULL) {
-        release(s);
     }
     if (e == ERR_NO_SPACE && !atomic_exchange(&s->node->is_full, true)) {
         log_error(s->node->config.log, "shard", "the disk is full: writes are refused",
@@ -330,5 +286,71 @@ void shard_apply(struct shard *s)
         } else {
             settle(s, e);
         }
+    }
+}
+
+/* ---- No room ---- */
+
+/* Reads leave the batch, writes stay in it without their work. */
+static void release_batch(struct shard *s, struct work_queue *out)
+{
+    struct apply *a = &s->apply;
+    size_t kept = 0;
+    for (size_t i = 0; i < a->count; i++) {
+        struct shard_work *w = a->works[i];
+        if (w != NULL) {
+            work_push(out, w);
+        }
+        if (w == NULL || !w->is_read) {
+            a->steps[kept] = a->steps[i];
+            a->steps[kept].result = &a->results[kept];
+            a->works[kept] = NULL;
+            kept++;
+        }
+    }
+    a->count = kept;
+}
+
+/* Whoever waits for something that is ordered. */
+static void release_ordered(struct shard *s, struct work_queue *out)
+{
+    if (s->apply.state == APPLY_RETRY) {
+        release_batch(s, out);
+    }
+    for (struct list *l = s->ordered.next; l != &s->ordered; l = l->next) {
+        struct log_batch *b = container_of(l, struct log_batch, link);
+        for (size_t i = b->next; i < b->item_count; i++) {
+            if (b->items[i].work != NULL) {
+                work_push(out, b->items[i].work);
+                b->items[i].work = NULL;
+            }
+        }
+    }
+}
+
+static bool lacks_room(const struct shard *s)
+{
+    return s->apply.refused != ERR_OK || atomic_load(&s->node->is_full) ||
+           journal_is_low(s->node->config.journal);
+}
+
+void shard_answer_stuck(struct shard *s)
+{
+    const struct log_batch *b = first_batch(s);
+    if (b == NULL || s->apply.state == APPLY_ON_WORKER || !lacks_room(s) ||
+        loop_now_ns(s->host->loop) - b->ordered_ns < WAIT_NS) {
+        return;
+    }
+    struct work_queue ordered = {0};
+    struct work_queue pending = s->pending;
+    s->pending = (struct work_queue){0};
+    release_ordered(s, &ordered);
+    for (struct shard_work *w = work_pop(&ordered); w != NULL; w = work_pop(&ordered)) {
+        s->host->ordering--;
+        work_refuse(w, w->is_read ? ERR_UNAVAILABLE : ERR_UNKNOWN_OUTCOME);
+    }
+    for (struct shard_work *w = work_pop(&pending); w != NULL; w = work_pop(&pending)) {
+        s->host->ordering--;
+        work_refuse(w, w->is_read ? ERR_UNAVAILABLE : ERR_NO_SPACE);
     }
 }

@@ -146,6 +146,7 @@ static void order_pending(struct shard_host *h, struct shard *s, size_t bytes_ma
         }
     }
     number(s, b, first);
+    b->ordered_ns = loop_now_ns(h->loop);
     s->ordered_works += b->item_count;
     s->ordered_bytes += b->bytes.size;
     list_push(&s->ordered, &b->link);
@@ -229,6 +230,16 @@ static bool make_batch(struct shard_host *h, struct shard *s, struct journal_bat
     return true;
 }
 
+/* Consensus is told nothing while a ready is open because the journal does not take it. */
+void shard_report_applied(struct shard *s)
+{
+    s->owes_applied = s->has_open;
+    if (!s->has_open) {
+        const enum consensus_err e = consensus_applied(s->consensus, s->applied.index);
+        CHECK(e == CONSENSUS_OK);
+    }
+}
+
 static void close_ready(struct shard *s, uint64_t ticket)
 {
     const struct consensus_ready *r = &s->open;
@@ -241,13 +252,16 @@ static void close_ready(struct shard *s, uint64_t ticket)
     s->has_open = false;
     const enum consensus_err e = consensus_advance(s->consensus);
     CHECK(e == CONSENSUS_OK);
+    if (s->owes_applied) {
+        shard_report_applied(s);
+    }
 }
 
 /* Tells consensus what is durable up to `durable`; true if there was anything. */
 static bool report_durable(struct shard *s, uint64_t durable)
 {
     uint64_t number = 0;
-    while (s->ready_count > 0 &&
+    while (!s->has_open && s->ready_count > 0 &&
            (s->readies[s->ready_head].ticket <= durable || planted("acknowledge-early"))) {
         number = s->readies[s->ready_head].number;
         s->ready_head = (s->ready_head + 1) % SHARD_READIES_MAX;

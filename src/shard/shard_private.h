@@ -37,6 +37,7 @@ struct log_batch {
     size_t item_capacity;
     size_t next; /* the first item that is not applied */
     uint64_t term;
+    uint64_t ordered_ns; /* 0: by a replay */
 };
 
 /* A ready of consensus on its way to the disk. */
@@ -95,7 +96,8 @@ struct shard {
     uint32_t ready_count;
     bool has_open; /* a ready that the journal has not taken yet */
     struct consensus_ready open;
-    bool has_state; /* a hard state that waits for the next entries */
+    bool owes_applied; /* consensus has not been told of `applied` */
+    bool has_state;    /* a hard state that waits for the next entries */
     struct journal_state state;
     uint64_t last_index;          /* of the newest entry proposed */
     uint64_t committed;           /* may be applied up to here */
@@ -215,11 +217,14 @@ static inline void work_refuse(struct shard_work *w, enum err e)
 void shard_order(struct shard_host *h);
 /* Takes what consensus has ready to the journal, all groups of the host in one append. */
 void shard_persist(struct shard_host *h);
+void shard_report_applied(struct shard *s);
 /* The journal is durable further than before. */
 void shard_on_durable(struct shard_host *h);
 
 /* apply.c: what is committed changes the state. */
 void shard_apply(struct shard *s);
+/* Answers those who wait in vain for room on the disk. */
+void shard_answer_stuck(struct shard *s);
 struct log_batch *log_batch_new(void);
 struct item *log_batch_add(struct log_batch *b);
 void log_batch_free(struct log_batch *b);

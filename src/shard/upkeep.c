@@ -76,10 +76,10 @@ static void note_room(struct shard_host *h, enum err prepared)
     }
 }
 
-/* An earlier flush that still runs is as good. */
+/* An earlier flush that still runs is as good; a full disk has been told of. */
 static bool is_flushed(enum err e)
 {
-    return e == ERR_OK || e == ERR_BUSY;
+    return e == ERR_OK || e == ERR_BUSY || e == ERR_NO_SPACE;
 }
 
 static void flush(struct shard *s)
@@ -89,10 +89,13 @@ static void flush(struct shard *s)
     }
 }
 
-/* What the engine does not hold durably is replayed at the next start: this bounds its time. */
+/* What the engine does not hold durably is replayed at the next start: this bounds its time. When
+ * the disk is low it is flushed at once, so that what was deleted and old segments can go. */
 static void flush_far_behind(struct shard *s, uint64_t durable)
 {
-    if (s->applied.index > durable + REPLAY_MAX / s->node->config.shards) {
+    const bool is_low = atomic_load(&s->node->is_full) &&
+                        disk_pressure(s->node->config.store) == DISK_FINE; /* it has room for it */
+    if (s->applied.index > durable + (is_low ? 0 : REPLAY_MAX / s->node->config.shards)) {
         flush(s);
     }
 }
@@ -221,6 +224,9 @@ void shard_tick(struct shard_host *h)
         }
     }
     h->now_ms = 0;
+    for (size_t i = 0; i < h->shard_count && n->config.journal != NULL; i++) {
+        shard_answer_stuck(h->shards[i]);
+    }
     shard_upkeep(h);
     if (!h->sweep_runs) {
         h->sweep_next = 0;
