@@ -14,6 +14,7 @@
 #include "api/service.h"
 #include "base/check.h"
 #include "base/mem.h"
+#include "server/ballast.h"
 #include "server/server_private.h"
 #include "sys/clock.h"
 #include "sys/random.h"
@@ -94,9 +95,17 @@ static enum err open_folder(struct server *s, struct err_why *why)
     }
     enum err e = folder_open(s->config.data, &s->folder, why);
     e = e == ERR_OK ? folder_lock(s->folder, why) : e;
-    e = e == ERR_OK ? identity_load(s->folder, &s->config, &s->identity, why) : e;
+    if (e != ERR_OK) {
+        return e;
+    }
+    ballast_drop(s->folder);
+    e = identity_load(s->folder, &s->config, &s->identity, why);
     e = e == ERR_OK ? open_store(s, why) : e;
-    return e == ERR_OK ? open_journal(s, why) : e;
+    e = e == ERR_OK ? open_journal(s, why) : e;
+    if (e == ERR_OK) {
+        ballast_take(s->folder);
+    }
+    return e;
 }
 
 static void on_failure(void *arg, const struct err_why *why)
