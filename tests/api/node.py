@@ -48,6 +48,7 @@ class Node:
         self.data = data
         self.env = env or {}
         self.process = None
+        self.reader = None
         if starts:
             self.start()
 
@@ -77,7 +78,8 @@ class Node:
             match = re.search(r"\bready\b.*\blisten=\"?([^ \"]+)", line)
             if match:
                 timer.cancel()
-                threading.Thread(target=self.read_log, daemon=True).start()
+                self.reader = threading.Thread(target=self.read_log, daemon=True)
+                self.reader.start()
                 return match.group(1)
         timer.cancel()
         self.process.wait()
@@ -115,8 +117,17 @@ class Node:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, kind, *_):
+        if kind is not None:
+            self.explain()
         self.close()
+
+    def explain(self):
+        """A test has failed: what had the node to say?"""
+        if self.reader is not None:
+            self.reader.join(2)
+        ended = self.process and self.process.poll()
+        sys.stderr.write("the node (exit code %r) logged:\n%s" % (ended, "".join(self.log[-30:])))
 
     def connect(self):
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
@@ -153,7 +164,7 @@ def exchange(connection, method, path, body=None, headers=None):
 
 def expect(want, got, about=""):
     if want != got:
-        raise AssertionError("%s: want %r, got %r" % (about, want, got))
+        raise AssertionError("%.2000s: want %.2000r, got %.2000r" % (about, want, got))
 
 
 def run(tests):

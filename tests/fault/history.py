@@ -14,8 +14,13 @@ import resp
 
 CONNECTION_LOST = (ConnectionError, http.client.HTTPException, socket.timeout, OSError)
 REFUSED = ("MISCONF", "BUSY")  # nothing has happened
+UNKNOWN = "UNKNOWN"            # only a read tells, so the client ends
 DEPTH_MAX = 40
 SLOTS = 60
+
+
+class Unknown(ConnectionError):
+    """The outcome of a write is unknown. As good as a lost connection."""
 
 
 class Progress:
@@ -65,6 +70,13 @@ def apply(state, write):
                 state.pop(key, None)
 
 
+def applied_to(key, value, write):
+    """What becomes of one key; None: it is not there."""
+    state = {} if value is None else {key: value}
+    apply(state, [part for part in write if part[1] == key])
+    return state.get(key)
+
+
 class Writer:
     """Pipelines of random depth over its own keys, and increments of keys that all share."""
 
@@ -77,6 +89,7 @@ class Writer:
         self.keys = set()
         self.serial = 0
         self.refused = 0
+        self.is_refusing = False  # since the last check
 
     def unique(self):
         self.serial += 1
@@ -133,11 +146,14 @@ class Writer:
     def settle(self, write, reply):
         if self.unsettled[0] is not write:
             raise AssertionError("replies out of order")
+        if isinstance(reply, resp.Error) and reply.word == UNKNOWN:
+            raise Unknown()
         self.unsettled.pop(0)
         if isinstance(reply, resp.Error):
             if reply.word not in REFUSED:
                 raise AssertionError("%r answered to %r" % (reply, [part[:2] for part in write]))
             self.refused += 1
+            self.is_refusing = True
             return
         apply(self.state, write)
 
@@ -159,19 +175,35 @@ class Writer:
     def check(self, client):
         """After a restart. Returns how many unacknowledged writes are there."""
         found = self.read_back(client)
+        survived = self.explain_some(found) if self.is_refusing else self.explain_prefix(found)
+        if survived is None:
+            wrong = {key: (self.state.get(key), found.get(key)) for key in self.keys
+                     if self.state.get(key) != found.get(key)}
+            raise AssertionError("what was sent cannot give what is there; unlike what was "
+                                 "acknowledged: %.2000r; not acknowledged: %.2000r"
+                                 % (wrong, self.unsettled))
+        self.state = found
+        self.unsettled = []
+        self.is_refusing = False
+        return survived
+
+    def explain_prefix(self, found):
         candidate = dict(self.state)
         for survived in range(len(self.unsettled) + 1):
             if found == candidate:
-                self.state = candidate
-                self.unsettled = []
                 return survived
             if survived < len(self.unsettled):
                 apply(candidate, self.unsettled[survived])
-        wrong = {key: (self.state.get(key), found.get(key)) for key in self.keys
-                 if self.state.get(key) != found.get(key)}
-        raise AssertionError("no prefix of what was sent gives what is there; unlike what was "
-                             "acknowledged: %.2000r; not acknowledged: %.2000r"
-                             % (wrong, self.unsettled))
+        return None
+
+    def explain_some(self, found):
+        """Writes may have been refused one by one: each key shows some of them, in their order."""
+        reachable = {key: {self.state.get(key)} for key in self.keys}
+        for write in self.unsettled:
+            for key in {part[1] for part in write}:
+                reachable[key] |= {applied_to(key, value, write) for value in reachable[key]}
+        is_explained = all(found.get(key) in values for key, values in reachable.items())
+        return 0 if is_explained else None
 
 
 class SharedCounter:
@@ -202,6 +234,8 @@ class SharedCounter:
     def answered(self, reply):
         with self.guard:
             if not isinstance(reply, int):
+                if reply.word == UNKNOWN:
+                    raise Unknown()
                 self.sent -= 1
                 if reply.word not in REFUSED:
                     raise AssertionError(repr(reply))
@@ -253,6 +287,8 @@ class OnceOverHttp:
     def exchange(self, connection, method, path, body=None, headers=None):
         connection.request(method, path, body=body, headers=headers or {})
         response = connection.getresponse()
+        if response.status == 504:
+            raise Unknown()
         return response.status, response.read()
 
     def increment(self, connection):
@@ -293,9 +329,12 @@ class OnceOverHttp:
         status, body = self.exchange(connection, "GET",
                                      "/api/v1/tables/counters/keys/once-%d" % self.name)
         value = int(body) if status == 200 else 0
-        if value != self.total:
-            raise AssertionError("increments with an id: %d expected, %d there"
-                                 % (self.total, value))
+        possible = [self.total]
+        if self.pending is not None:  # the retry was refused: it still may have happened before
+            possible.append(self.total + self.pending[1])
+        if value not in possible:
+            raise AssertionError("increments with an id: %r expected, %d there"
+                                 % (possible, value))
         if self.unsettled is not None:
             key, sent = self.unsettled
             found = client.ask("GET", key)
@@ -337,6 +376,10 @@ class Load:
         except Exception as failure:  # a thread's exception must fail the test
             self.failures.append(failure)
 
+    @property
+    def is_running(self):
+        return any(thread.is_alive() for thread in self.threads)
+
     def join(self):
         """The node is gone, so all clients end."""
         for thread in self.threads:
@@ -346,8 +389,11 @@ class Load:
         if self.failures:
             raise self.failures[0]
 
-    def check(self, node):
-        """Returns how many writes survived without having been acknowledged."""
+    def check(self, node, may_refuse=False):
+        """Returns how many writes survived without having been acknowledged. `may_refuse`: some of
+        those that nobody has an answer to may have been refused."""
+        for writer in self.writers:
+            writer.is_refusing = writer.is_refusing or may_refuse
         with node.redis() as client:
             survived = sum(r.check(client) for r in self.writers + self.counters)
             return survived + sum(r.check(client, node) for r in self.once)
