@@ -32,7 +32,7 @@ stage() {
     "$@" >"$logs/$name.log" 2>&1 || status=$?
     count "$logs/$name.log"
     if [ "$status" != 0 ]; then
-        tail -n 150 "$logs/$name.log"
+        grep -v '^ *Start \| Passed ' "$logs/$name.log" | tail -n 150
         echo "FAILED: $name (see $logs/$name.log)"
     fi
     echo "$name: $(($(date +%s) - start)) s"
