@@ -46,6 +46,9 @@ static bool group_of(const struct disk_store *s, const char *name, unsigned *gro
 enum err store_make_family(struct disk_store *s, unsigned group)
 {
     enum err err = ERR_OK;
+    if (store_family(s, group) != NULL) {
+        return ERR_OK;
+    }
     CHECK(pthread_mutex_lock(&s->making) == 0);
     if (store_family(s, group) == NULL) {
         char name[NAME_ROOM];
@@ -266,7 +269,8 @@ static enum err ask(struct disk_store *s)
     return rocks_err(text, ERR_BUSY, "write", NULL);
 }
 
-enum err store_check(struct disk_store *s)
+/* Would a write be refused now? */
+static enum err check(struct disk_store *s)
 {
     const bool is_stalled = number_of(s->db, "rocksdb.is-write-stopped") != 0 ||
                             number_of(s->db, "rocksdb.actual-delayed-write-rate") != 0;
@@ -289,7 +293,7 @@ static bool is_low(const struct disk_store *s)
 enum disk_pressure disk_pressure(struct disk_store *s)
 {
     const bool was_fine = atomic_load_explicit(&s->trouble, memory_order_relaxed) == DISK_FINE;
-    const enum err err = was_fine ? store_check(s) : ask(s);
+    const enum err err = was_fine ? check(s) : ask(s);
     if (!was_fine || err != ERR_OK) {
         store_note(s, err);
     }

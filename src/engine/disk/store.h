@@ -48,10 +48,6 @@ MUST_CHECK enum err store_make_family(struct disk_store *s, unsigned group);
 /* disk_flush() of one group. */
 MUST_CHECK enum err store_flush(struct disk_store *s, unsigned group, bool is_waiting);
 
-/* Would a write be refused now? Errors: ERR_BUSY (compaction is behind), or what stopped the
- * flushes that all wait for: ERR_NO_SPACE, ERR_IO, ERR_CORRUPT. */
-MUST_CHECK enum err store_check(struct disk_store *s);
-
 /* Remembers how a write or a flush ended. */
 void store_note(struct disk_store *s, enum err err);
 

@@ -293,10 +293,7 @@ static void unhide(struct disk_engine *e, bool is_committed)
 static enum err write_changes(struct disk_engine *e)
 {
     struct disk_store *s = e->store;
-    enum err err = store_check(s);
-    if (err == ERR_OK) {
-        err = store_make_family(s, e->group);
-    }
+    enum err err = store_make_family(s, e->group);
     if (err != ERR_OK) {
         return err;
     }
