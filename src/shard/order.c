@@ -366,8 +366,8 @@ void shard_on_durable(struct shard_host *h)
         return;
     }
     h->durable = durable;
-    if (h->index == 0 && journal_needs_spare(h->node->config.journal)) {
-        shard_upkeep(h);
+    if (h->index == 0 && !h->is_quiet && journal_needs_spare(h->node->config.journal)) {
+        shard_upkeep(h); /* a node that stops starts no jobs behind the last look at them */
     }
     bool is_any = h->is_held_up;
     for (size_t i = 0; i < h->shard_count; i++) {
