@@ -30,8 +30,19 @@ uint64_t node_clock_now(struct node_clock *c, uint64_t mono_ms)
     return used_ms;
 }
 
+/* After a stored stamp was found that lies far ahead, time goes on from there instead of standing
+ * still until the clock has caught up. */
+static void catch_up(struct node_clock *c, uint64_t mono_ms)
+{
+    const int64_t offset_ms = (int64_t)(atomic_load(&c->used_ms) - mono_ms);
+    if (offset_ms > atomic_load(&c->offset_ms) + CLOCK_JUMP_MS) {
+        atomic_store(&c->offset_ms, offset_ms);
+    }
+}
+
 int64_t node_clock_slew(struct node_clock *c, uint64_t mono_ms, uint64_t wall_ms)
 {
+    catch_up(c, mono_ms);
     const int64_t offset_ms = atomic_load(&c->offset_ms);
     const int64_t ahead_ms = (int64_t)(mono_ms + (uint64_t)offset_ms - wall_ms);
     const int64_t passed_ms = (int64_t)(mono_ms - c->slewed_at_ms);

@@ -338,6 +338,9 @@ bool shard_turn(struct shard_host *h)
             shard_order(h);
         }
     }
+    if (shard_give_room(h)) {
+        commit_memory(h);
+    }
     const bool is_more = collect(h);
     arena_reset(&h->arena);
     metric_set(&h->stats.ordered_now, h->ordering);
@@ -363,9 +366,9 @@ const struct shard_stats *shard_host_stats(const struct shard_host *h)
 
 void shard_set_evictable(struct shard_host *h, const uint32_t *tables, size_t count)
 {
-    const size_t room = sizeof(h->evictable) / sizeof(h->evictable[0]);
-    h->evictable_count = count < room ? count : room;
-    memcpy(h->evictable, tables, h->evictable_count * sizeof(*tables));
+    h->evictable = mem_resize(h->evictable, (count + 1) * sizeof(*tables));
+    h->evictable_count = count;
+    memcpy(h->evictable, tables, count * sizeof(*tables));
 }
 
 static void on_wake(void *arg, struct letter *letter)
@@ -423,6 +426,7 @@ void shard_host_close(struct shard_host **host)
     }
     epoch_leave(h->reader);
     arena_deinit(&h->arena);
+    mem_free(h->evictable);
     mem_free(h->shards);
     mem_free(h);
     *host = NULL;

@@ -148,9 +148,11 @@ struct shard_host {
     size_t jobs;       /* worker jobs under way */
     size_t ordering;   /* works being ordered, all shards */
 
-    uint32_t evictable[64];
+    uint32_t *evictable; /* ids of tables; owned */
     size_t evictable_count;
     size_t evict_next;
+    uint64_t room_asked; /* the node's, as last seen */
+    uint64_t asked_ms;   /* when this loop last asked others for room */
 
     struct list cold_jobs;        /* struct cold_reads on workers */
     struct upkeep *upkeep;        /* on a worker; NULL: none */
@@ -170,9 +172,10 @@ struct shard_node {
     _Atomic(struct shard *) *shards;  /* [shards + 1], by group; set by the hosts */
     _Atomic(struct mailbox *) *wakes; /* of each loop */
     _Atomic uint64_t memory_bytes;
-    _Atomic uint32_t unready; /* groups that are not open and replayed yet */
-    _Atomic bool has_failed;  /* shard_fail() was called: nothing is carried out any more */
-    _Atomic bool is_full;     /* the disk has no room: writes that grow are refused */
+    _Atomic uint64_t room_asked; /* how often a loop that may not evict enough has asked others */
+    _Atomic uint32_t unready;    /* groups that are not open and replayed yet */
+    _Atomic bool has_failed;     /* shard_fail() was called: nothing is carried out any more */
+    _Atomic bool is_full;        /* the disk has no room: writes that grow are refused */
 };
 
 /* Any thread. NULL while its host is not open. */
@@ -250,8 +253,11 @@ void shard_forget_upkeep(struct shard_host *h);
 /* upkeep.c */
 void shard_upkeep(struct shard_host *h);
 void shard_sweep(struct shard_host *h);
-/* Makes room in memory; true: growth is refused. */
+/* Makes room in memory for the works of `run`; true: growth is refused. */
 bool shard_memory_is_full(struct shard_host *h);
+/* Makes room because another loop has found nothing of its own that may go; true: there is
+ * something to commit. */
+bool shard_give_room(struct shard_host *h);
 
 /* host.c: true if the operation may need more room than it frees. */
 bool op_may_grow(const struct op *op);

@@ -11,8 +11,9 @@
 #define SWEEP_ROWS      500
 #define SEGMENTS_BEHIND 2      /* more of them: flush who pins the oldest */
 #define REPLAY_MAX      400000 /* entries of all groups that a start may have to replay */
-#define EVICT_ROWS      512    /* looked at in one turn */
-#define EVICT_BYTES     ((size_t)256 << 10)
+#define EVICT_ROWS      512    /* looked at before the next table's turn */
+#define EVICT_PASSES    256    /* over all tables in one turn: at first everything counts as used */
+#define EVICT_BYTES     ((size_t)256 << 10) /* freed besides what a turn adds */
 
 /* Durable indexes, found by the worker. */
 struct durable_index {
@@ -238,32 +239,96 @@ void shard_tick(struct shard_host *h)
 
 /* ---- Room in memory ---- */
 
-static size_t evict(struct shard_host *h)
+static size_t evict_from(struct shard_host *h, struct shard *s, uint32_t table, size_t bytes)
 {
-    const struct moment moment = {.now_ms = shard_now_ms(h), .random = shard_random(h)};
-    size_t freed = 0;
+    const uint64_t count = model_count(s->memory, table);
+    shard_begin_memory(s);
+    const struct moment moment = {
+        .now_ms = shard_now_ms(h), .random = shard_random(h), .revision = ++s->memory_revision};
+    const size_t freed = model_evict(s->memory, table, bytes, EVICT_ROWS, &moment);
+    metric_add(&h->stats.evicted, count - model_count(s->memory, table));
+    return freed;
+}
+
+/* From each table of each shard in turn. */
+static size_t evict(struct shard_host *h, size_t bytes)
+{
     const size_t places = h->shard_count * h->evictable_count;
-    for (size_t i = 0; i < places && freed < EVICT_BYTES; i++) {
+    size_t freed = 0;
+    size_t empty = 0; /* places passed in a row */
+    for (size_t i = 0; i < places * EVICT_PASSES && freed < bytes && empty < places; i++) {
         const size_t at = h->evict_next++ % places;
         struct shard *s = h->shards[at / h->evictable_count];
-        shard_begin_memory(s);
-        struct moment now = moment;
-        now.revision = ++s->memory_revision;
-        freed += model_evict(s->memory, h->evictable[at % h->evictable_count], EVICT_BYTES - freed,
-                             EVICT_ROWS, &now);
+        const uint32_t table = h->evictable[at % h->evictable_count];
+        const bool is_empty = model_count(s->memory, table) == 0;
+        empty = is_empty ? empty + 1 : 0;
+        freed += is_empty ? 0 : evict_from(h, s, table, bytes - freed);
     }
     return freed;
 }
 
+/* Wakes the other loops, at most once a millisecond. */
+static void ask_for_room(struct shard_host *h)
+{
+    if (h->asked_ms != shard_now_ms(h)) {
+        h->asked_ms = shard_now_ms(h);
+        h->room_asked = atomic_fetch_add(&h->node->room_asked, 1) + 1;
+        shard_node_notify(h->node);
+    }
+}
+
+static size_t bytes_of(const struct op *op)
+{
+    size_t bytes = op->key.size + op->value.size;
+    for (uint32_t i = 0; i < op->item_count; i++) {
+        bytes += op->items[i].size;
+    }
+    for (uint32_t i = 0; i < op->op_count; i++) {
+        bytes += op->ops[i].key.size + op->ops[i].value.size;
+    }
+    return bytes;
+}
+
+/* About what the works of `run` add. */
+static size_t coming_bytes(const struct shard_host *h)
+{
+    size_t bytes = 0;
+    for (const struct shard_work *w = h->run.head; w != NULL; w = w->next) {
+        bytes += w->is_read ? 0 : bytes_of(w->op);
+    }
+    return bytes;
+}
+
+static bool is_over(const struct shard_host *h)
+{
+    return shard_memory_bytes(h->node) > h->node->config.memory_max;
+}
+
 bool shard_memory_is_full(struct shard_host *h)
 {
-    if (shard_memory_bytes(h->node) <= h->node->config.memory_max) {
+    if (!is_over(h)) {
         return false;
     }
     if (h->evictable_count == 0) {
         return true;
     }
-    const size_t freed = evict(h);
-    metric_add(&h->stats.evicted, freed > 0 ? 1 : 0);
-    return freed == 0;
+    if (evict(h, EVICT_BYTES + coming_bytes(h)) > 0) {
+        return false;
+    }
+    ask_for_room(h);
+    return true;
+}
+
+bool shard_give_room(struct shard_host *h)
+{
+    const uint64_t asked = atomic_load_explicit(&h->node->room_asked, memory_order_relaxed);
+    if (h->room_asked == asked) {
+        return false;
+    }
+    h->room_asked = asked;
+    if (!is_over(h) || h->evictable_count == 0) {
+        return false;
+    }
+    (void)evict(h, EVICT_BYTES);
+    return true;
 }

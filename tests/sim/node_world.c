@@ -64,7 +64,7 @@ static void open_shared(struct sim_node *n)
                                         .member = 1,
                                         .boot = ++n->boot,
                                         .seed = sim_random(),
-                                        .wall_ms = 1700000000000 + sim_now_ns() / 1000000,
+                                        .wall_ms = sim_wall_ms(),
                                         .mono_ns = sim_now_ns(),
                                         .on_failure = on_failure,
                                         .arg = n};

@@ -120,6 +120,7 @@ struct result scene_call(struct scene *s, uint32_t loop, const struct op *op)
     struct result result = {.err = ERR_UNKNOWN_OUTCOME};
     w->call = (struct call){.op = *op, .done = on_called, .arg = w};
     router_call(s->node.router[loop], &w->call);
+    loop_again(s->node.loops[loop]); /* this is no event of the loop */
     if (wait_for(s, w)) {
         result = w->call.result;
         waiting_free(w);

@@ -131,8 +131,7 @@ uint64_t loop_now_ns(const struct loop *l)
 uint64_t loop_wall_ms(const struct loop *l)
 {
     (void)l;
-    const struct sim_world *w = sim_world();
-    return w->config.wall_ms + w->now_ns / NS_PER_MS + (uint64_t)w->wall_jump_ms;
+    return sim_wall_ms();
 }
 
 void loop_defer(struct loop *l, struct loop_task *t)

@@ -113,6 +113,12 @@ uint64_t sim_now_ns(void)
     return sim_world()->now_ns;
 }
 
+uint64_t sim_wall_ms(void)
+{
+    const struct sim_world *w = sim_world();
+    return w->config.wall_ms + w->now_ns / NS_PER_MS + (uint64_t)w->wall_jump_ms;
+}
+
 void sim_wall_jump(int64_t by_ms)
 {
     sim_world()->wall_jump_ms += by_ms;

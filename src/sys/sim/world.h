@@ -37,6 +37,9 @@ bool sim_step(void);
 
 uint64_t sim_now_ns(void);
 
+/* The wall clock now, milliseconds since 1970: loop_wall_ms() of every loop. */
+uint64_t sim_wall_ms(void);
+
 /* Moves the wall clock, as an operator or NTP would. */
 void sim_wall_jump(int64_t by_ms);
 
