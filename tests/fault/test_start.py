@@ -365,7 +365,7 @@ def test_reload():
             expect(200, node.request("GET", "/healthz").status)
         with Node() as node:
             node.process.send_signal(signal.SIGHUP)
-            wait_for_line(node, "nothing to read again")
+            wait_for_line(node, "settings read again")
             expect(200, node.request("GET", "/healthz").status)
 
 
