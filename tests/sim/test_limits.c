@@ -48,7 +48,7 @@ static void fire(struct volley *v, size_t i, uint32_t loop, const struct op *op)
     v->waiting++;
     router_call(v->scene->node.router[loop], &shot->call);
     loop_again(v->scene->node.loops[loop]); /* this is no event of the loop */
-    EXPECT_EQ(0, shot->answers); /* never before the call has returned */
+    EXPECT_EQ(0, shot->answers);            /* never before the call has returned */
 }
 
 /* All are answered, once. */
