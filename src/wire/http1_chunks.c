@@ -69,7 +69,7 @@ static bool frame_byte(struct http1_chunks *c, uint8_t byte)
         return feed_byte(c, byte, CHUNK_SIZE);
     case CHUNK_TRAILER_BEGIN:
         c->state = CHUNK_TRAILER;
-        if (byte == ' ' || byte == '\t') {
+        if (byte == ' ' || byte == '\t' || byte == ':') {
             return false;
         }
         return extra_byte(c, byte, CHUNK_END_FEED);

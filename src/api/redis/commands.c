@@ -19,6 +19,11 @@
 
 static enum verdict redis_unknown(struct task *t)
 {
+    /* A page in a browser can be made to post commands to any port. It says so first. */
+    if (arg_is(t, 0, "post") || arg_is(t, 0, "host:")) {
+        t->session->is_ending = true;
+        return task_error(t, ERR_DENIED, "ERR this looks like HTTP: the connection is closed");
+    }
     char text[512];
     size_t size = 0;
     for (size_t i = 1; i < t->arg_count && size < 128; i++) {
