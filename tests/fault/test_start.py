@@ -148,6 +148,20 @@ def test_data_folder():
             expect_refused(["closed", "ermission"], "--data", closed, *listen)
 
 
+def test_failed_start_with_a_journal_to_replay():
+    """What is under way when a start fails is waited for; nothing breaks."""
+    with Node("--memory", "2GiB") as node, socket.create_server(("127.0.0.1", 0)) as taken:
+        with node.redis() as client:
+            client.pipeline([("SET", "key%d" % i, "x" * 500) for i in range(50000)])
+        node.kill()
+        address = "127.0.0.1:%d" % taken.getsockname()[1]
+        for _ in range(3):
+            expect_refused([address, "in use"], "--data", node.data_folder, "--listen", address)
+        node.start()
+        with node.redis() as client:
+            expect(50000, client.ask("DBSIZE"))
+
+
 def test_one_process():
     with Node() as node:
         usual = ["--data", node.data_folder, "--listen", "127.0.0.1:0"]
@@ -356,10 +370,10 @@ def test_reload():
         with Node("--config", str(file)) as node:
             file.write_text("log-level = nonsense\n")
             node.process.send_signal(signal.SIGHUP)
-            wait_for_line(node, "not read")
+            wait_for_line(node, "settings were not read again")
             file.write_text("log-level = debug\n")
             node.process.send_signal(signal.SIGHUP)
-            wait_for_line(node, "read again")
+            wait_for_line(node, '"settings read again"')
             with node.redis() as client:
                 expect(b"debug", client.ask("CONFIG", "GET", "log-level")[1])
             expect(200, node.request("GET", "/healthz").status)
@@ -443,7 +457,7 @@ def test_memory_with_a_folder():
 
 if __name__ == "__main__":
     sys.exit(run([test_settings, test_config_file, test_listeners, test_data_folder,
-                  test_one_process, test_other_settings_of_the_folder, test_damage_in_the_middle,
+                  test_failed_start_with_a_journal_to_replay, test_one_process, test_other_settings_of_the_folder, test_damage_in_the_middle,
                   test_torn_tail, test_check_of_a_good_folder, test_sigterm_drains,
                   test_stop_with_clients, test_reload, test_json_log, test_copy,
                   test_memory_touches_no_disk, test_memory_with_a_folder]))
