@@ -140,10 +140,10 @@ def test_data_folder():
         expect_refused([str(file)], "--data", str(file) + "/data", *listen)
         closed = os.path.join(folder, "closed")
         os.mkdir(closed, 0o500)
-        if os.geteuid() == 0:
+        if os.geteuid() == 0:  # whom nothing is closed to; another user may not reach the program
             os.chmod(folder, 0o755)
-            expect_refused(["closed", "ermission"], "--data", closed, *listen, user=65534, group=65534,
-                           extra_groups=[])
+            expect_refused(["closed", "ermission"], "--data", closed, *listen, user=65534,
+                           group=65534, extra_groups=[], executable=shutil.copy(program(), folder))
         else:
             expect_refused(["closed", "ermission"], "--data", closed, *listen)
 
