@@ -1,7 +1,9 @@
-/* cursor.c - resume points by number, for clients whose cursors have 64 bits.
+/* Resume points by number, for clients whose cursors have 64 bits.
  *
  * A number is drawn at random, so it cannot be guessed, and its slot is number modulo the
  * size of a probe run; a cursor that is gone is not found: it never silently begins anew. */
+#include "router/cursor.h"
+
 #include "router/router_private.h"
 
 void cursors_init(struct cursors *c)
@@ -27,7 +29,7 @@ static size_t victim(struct cursors *c, uint64_t now_ms)
         if (s->number == 0 || s->used_ms + CURSOR_KEEP_MS < now_ms) {
             return i;
         }
-        oldest = s->used_ms < c->slots[oldest].used_ms ? i : oldest;
+        oldest = s->used < c->slots[oldest].used ? i : oldest;
     }
     return c->taken < CURSORS_MAX ? c->taken++ : oldest;
 }
@@ -57,39 +59,41 @@ static uint64_t make_number(uint64_t random, size_t slot)
 
 _Static_assert((CURSORS_MAX & (CURSORS_MAX - 1)) == 0, "a power of two");
 
-uint64_t router_cursor_keep(struct router *r, const struct cursor_point *point)
+static void use(struct cursors *c, struct cursor_slot *s, uint64_t now_ms)
 {
-    struct cursors *c = &r->node->cursors;
-    const uint64_t now_ms = router_now_ms(r);
-    const uint64_t random = router_random(r);
+    s->used = ++c->uses;
+    s->used_ms = now_ms;
+}
+
+uint64_t cursors_keep(struct cursors *c, const struct cursor_point *point, uint64_t now_ms,
+                      uint64_t random)
+{
     (void)pthread_mutex_lock(&c->lock);
     forget_before(c, point->from);
     const size_t at = victim(c, now_ms);
     struct cursor_slot *s = &c->slots[at];
-    s->number = make_number(random, at);
+    const uint64_t number = make_number(random, at);
+    s->number = number;
     s->from = point->from;
-    s->used_ms = now_ms;
     s->table = point->table;
     s->shard = point->shard;
     buf_clear(&s->owner);
     buf_clear(&s->after);
     buf_append_slice(&s->owner, point->owner);
     buf_append_slice(&s->after, point->after);
-    const uint64_t number = s->number;
+    use(c, s, now_ms);
     (void)pthread_mutex_unlock(&c->lock);
     return number;
 }
 
-enum err router_cursor_find(struct router *r, uint64_t cursor, struct arena *arena,
-                            struct cursor_point *point)
+enum err cursors_find(struct cursors *c, uint64_t cursor, uint64_t now_ms, struct arena *arena,
+                      struct cursor_point *point)
 {
-    struct cursors *c = &r->node->cursors;
-    const uint64_t now_ms = router_now_ms(r);
     enum err e = ERR_NOT_FOUND;
     (void)pthread_mutex_lock(&c->lock);
     struct cursor_slot *s = slot_of(c, cursor);
     if (s != NULL && s->used_ms + CURSOR_KEEP_MS >= now_ms) {
-        s->used_ms = now_ms;
+        use(c, s, now_ms);
         *point = (struct cursor_point){.table = s->table,
                                        .shard = s->shard,
                                        .owner = arena_copy(arena, buf_slice(&s->owner)),
@@ -99,4 +103,15 @@ enum err router_cursor_find(struct router *r, uint64_t cursor, struct arena *are
     }
     (void)pthread_mutex_unlock(&c->lock);
     return e;
+}
+
+uint64_t router_cursor_keep(struct router *r, const struct cursor_point *point)
+{
+    return cursors_keep(&r->node->cursors, point, router_now_ms(r), router_random(r));
+}
+
+enum err router_cursor_find(struct router *r, uint64_t cursor, struct arena *arena,
+                            struct cursor_point *point)
+{
+    return cursors_find(&r->node->cursors, cursor, router_now_ms(r), arena, point);
 }

@@ -2,10 +2,9 @@
 #ifndef ROUTER_ROUTER_PRIVATE_H
 #define ROUTER_ROUTER_PRIVATE_H
 
-#include <pthread.h>
-
 #include "base/log.h"
 #include "router/catalogue.h"
+#include "router/cursor.h"
 #include "router/router.h"
 
 #define ROUTER_REMOTE_MAX 262144 /* calls of one loop that are carried out on others */
@@ -34,22 +33,6 @@ struct spread {
     enum err err;
     void (*done)(struct spread *s);
     void *arg;
-};
-
-struct cursor_slot {
-    uint64_t number; /* 0: free */
-    uint64_t from;   /* its predecessor */
-    uint64_t used_ms;
-    uint32_t table;
-    uint32_t shard;
-    struct buf owner;
-    struct buf after;
-};
-
-struct cursors {
-    pthread_mutex_t lock;
-    struct cursor_slot slots[CURSORS_MAX];
-    size_t taken; /* slots below were used at least once */
 };
 
 struct router_node {
@@ -90,9 +73,5 @@ void tables_free(struct tables **t);
 void tables_start(struct tables *t);
 void tables_on_change(struct tables *t, struct table_change *c);
 void tables_on_seen(struct tables *t, struct catalogue_mail *m);
-
-/* cursor.c */
-void cursors_init(struct cursors *c);
-void cursors_deinit(struct cursors *c);
 
 #endif

@@ -108,12 +108,11 @@ static void fill_op(struct strand *d, uint64_t limit)
         op->kind = OP_RANGE;
         op->key = c->from;
         op->other = c->to;
+        op->flags |= c->is_after ? OP_AFTER : 0;
         if (d->has_edge && c->is_reverse) {
             op->other = buf_slice(&d->edge);
         } else if (d->has_edge) {
             op->key = buf_slice(&d->edge);
-            op->flags |= OP_AFTER;
-        } else if (c->is_after) {
             op->flags |= OP_AFTER;
         }
         return;
@@ -247,7 +246,7 @@ static void give(struct source *s)
 {
     struct source_page *p = s->page;
     size_t bytes = 0;
-    while (s->err == ERR_OK && bytes < p->bytes_max && !is_dry(s) &&
+    while (s->err == ERR_OK && (bytes < p->bytes_max || bytes == 0) && !is_dry(s) &&
            (s->config.limit == 0 || s->given < s->config.limit)) {
         struct strand *d = least(s);
         if (d == NULL) {
