@@ -53,6 +53,24 @@ static int by_name(const void *a, const void *b)
     return slice_compare(name_of(*left), name_of(*right));
 }
 
+/* Ids only grow, so there is no array of all of them. */
+static void index_ids(struct catalogue *c)
+{
+    size_t room = 16;
+    while (room < 2 * c->count) {
+        room *= 2;
+    }
+    c->by_id_mask = (uint32_t)room - 1;
+    c->by_id = mem_zero(room, sizeof(struct table *));
+    for (size_t i = 0; i < c->count; i++) {
+        uint32_t at = c->tables[i].id & c->by_id_mask;
+        while (c->by_id[at] != NULL) {
+            at = (at + 1) & c->by_id_mask;
+        }
+        c->by_id[at] = &c->tables[i];
+    }
+}
+
 struct catalogue *catalogue_new(uint64_t version, const struct table *tables, size_t count)
 {
     struct catalogue *c = mem_zero(1, sizeof(*c));
@@ -64,13 +82,9 @@ struct catalogue *catalogue_new(uint64_t version, const struct table *tables, si
     for (size_t i = 0; i < count; i++) {
         c->tables[i] = tables[i];
         c->sorted[i] = &c->tables[i];
-        c->id_count = tables[i].id >= c->id_count ? tables[i].id + 1 : c->id_count;
     }
     qsort(c->sorted, count, sizeof(struct table *), by_name);
-    c->by_id = mem_zero(c->id_count, sizeof(struct table *));
-    for (size_t i = 0; i < count; i++) {
-        c->by_id[c->tables[i].id] = &c->tables[i];
-    }
+    index_ids(c);
     return c;
 }
 
@@ -124,13 +138,15 @@ void table_encode(struct buf *out, const struct table *t)
 
 enum err table_decode(struct slice name, struct slice bytes, struct table *t)
 {
+    static const uint8_t zero[sizeof(((struct table_row *)NULL)->zero)] = {0};
     struct table_row row;
     if (bytes.size != sizeof(row) || !table_name_is_valid(name)) {
         return ERR_CORRUPT;
     }
     memcpy(&row, bytes.data, sizeof(row));
     if (row.version != ROW_VERSION || row.engine > TABLE_MEMORY ||
-        row.partition > PARTITION_TABLE || row.evict > EVICT_LRU || row.id <= CATALOGUE_TABLE) {
+        row.partition > PARTITION_TABLE || row.evict > EVICT_LRU || row.id <= CATALOGUE_TABLE ||
+        row.is_built_in > 1 || memcmp(row.zero, zero, sizeof(zero)) != 0) {
         return ERR_CORRUPT;
     }
     *t = (struct table){.id = row.id,

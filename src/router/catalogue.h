@@ -15,8 +15,8 @@ struct catalogue {
     size_t count;
     struct table *tables;        /* owned, by name */
     const struct table **sorted; /* [count] */
-    uint32_t id_count;           /* ids below may be looked up */
-    const struct table **by_id;  /* [id_count]; NULL: none */
+    uint32_t by_id_mask;
+    const struct table **by_id; /* [by_id_mask + 1], at the id's low bits or behind; NULL: free */
 };
 
 /* Copies `tables` in any order; shared once. */
@@ -31,7 +31,11 @@ const struct table *catalogue_find(const struct catalogue *c, struct slice name)
 
 static inline const struct table *catalogue_by_id(const struct catalogue *c, uint32_t id)
 {
-    return id < c->id_count ? c->by_id[id] : NULL;
+    uint32_t at = id & c->by_id_mask;
+    while (c->by_id[at] != NULL && c->by_id[at]->id != id) {
+        at = (at + 1) & c->by_id_mask;
+    }
+    return c->by_id[at];
 }
 
 /* The value of a table's row in the catalogue, version 1: see docs/formats.md. */
