@@ -7,8 +7,9 @@
 #include "base/mem.h"
 #include "shard/shard_private.h"
 
-#define READ_GROUP_MAX  ENGINE_BATCH_MAX
-#define READ_TURN_BYTES ((size_t)16 << 20) /* of answers in one turn: the rest waits for the next  \
+#define READ_GROUP_MAX ENGINE_BATCH_MAX
+#define READ_TURN_BYTES                                                                            \
+    ((size_t)16 << 20)                     /* of answers in one turn: the rest waits for the next  \
                                             */
 #define READ_LARGE_BYTES ((size_t)1 << 20) /* of a group: the next reads go one by one */
 #define COLD_GROUP_MAX   2 /* reads of one job: the more jobs, the more of them side by side */
