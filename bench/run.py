@@ -398,7 +398,9 @@ def start_up(folder):
     server = holdfast()
     out["resident, memory tables, MiB"] = server.rss() / 2**20
     server.stop()
-    peer = redis(folder)
+    fresh = pathlib.Path(folder) / "idle"
+    fresh.mkdir()
+    peer = redis(str(fresh))
     select_nothing(1)
     before = peer.cpu_ns()
     select_nothing(5)
