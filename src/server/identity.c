@@ -8,6 +8,7 @@
 #include "sys/random.h"
 
 #define IDENTITY_BYTES_MAX 4096
+#define NUMBER_DIGITS_MAX  18
 
 static void draw_id(char out[static 41])
 {
@@ -42,60 +43,117 @@ static enum err store(struct folder *f, const struct identity *id, struct err_wh
     return e;
 }
 
-/* One line; false: it is not understood. */
-static bool read_field(struct identity *id, unsigned *version, const char *name, const char *value)
+enum field {
+    FIELD_VERSION,
+    FIELD_CLUSTER,
+    FIELD_NODE,
+    FIELD_MEMBER,
+    FIELD_BOOT,
+    FIELD_SHARDS,
+    FIELD_ENGINE,
+    FIELD_COUNT
+};
+
+/* Each is there once; the version comes first. */
+struct fields {
+    uint64_t version;
+    bool is_there[FIELD_COUNT];
+};
+
+static enum field find_field(const char *name)
 {
-    char *end = NULL;
-    const uint64_t number = strtoull(value, &end, 10);
-    const bool is_number = end != value && *end == '\0';
-    if (strcmp(name, "version") == 0) {
-        *version = (unsigned)number;
-        return is_number;
+    static const char *const names[FIELD_COUNT] = {"version", "cluster", "node",  "member",
+                                                   "boot",    "shards",  "engine"};
+    int i = 0;
+    while (i < FIELD_COUNT && strcmp(names[i], name) != 0) {
+        i++;
     }
-    if (strcmp(name, "cluster") == 0 || strcmp(name, "node") == 0) {
-        (void)snprintf(name[0] == 'c' ? id->cluster : id->node, sizeof(id->node), "%s", value);
-        return strlen(value) == 40;
-    }
-    if (strcmp(name, "engine") == 0) {
-        id->engine = strcmp(value, "memory") == 0 ? TABLE_MEMORY : TABLE_DISK;
-        return true;
-    }
-    if (strcmp(name, "member") == 0) {
-        id->member = number;
-    } else if (strcmp(name, "boot") == 0) {
-        id->boot = number;
-    } else if (strcmp(name, "shards") == 0) {
-        id->shards = number;
-    } else {
+    return (enum field)i;
+}
+
+/* Digits, of a number greater than 0. */
+static bool read_number(const char *text, uint64_t *number)
+{
+    const size_t size = strspn(text, "0123456789");
+    *number = size <= NUMBER_DIGITS_MAX ? strtoull(text, NULL, 10) : 0;
+    return text[size] == '\0' && *number > 0;
+}
+
+static bool read_id(const char *text, char out[static 41])
+{
+    if (strlen(text) != 40 || strspn(text, "0123456789abcdef") != 40) {
         return false;
     }
-    return is_number;
+    memcpy(out, text, 41);
+    return true;
+}
+
+static bool read_engine(const char *text, enum table_engine *engine)
+{
+    *engine = strcmp(text, "memory") == 0 ? TABLE_MEMORY : TABLE_DISK;
+    return *engine == TABLE_MEMORY || strcmp(text, "disk") == 0;
+}
+
+/* One line; false: it is not understood. */
+static bool read_field(struct identity *id, struct fields *fields, const char *name,
+                       const char *value)
+{
+    const enum field field = find_field(name);
+    if (field == FIELD_COUNT || fields->is_there[field]) {
+        return false;
+    }
+    fields->is_there[field] = true;
+    switch (field) {
+    case FIELD_VERSION:
+        return read_number(value, &fields->version);
+    case FIELD_CLUSTER:
+        return read_id(value, id->cluster);
+    case FIELD_NODE:
+        return read_id(value, id->node);
+    case FIELD_MEMBER:
+        return read_number(value, &id->member);
+    case FIELD_BOOT:
+        return read_number(value, &id->boot);
+    case FIELD_SHARDS:
+        return read_number(value, &id->shards);
+    case FIELD_ENGINE:
+        return read_engine(value, &id->engine);
+    case FIELD_COUNT:
+        break;
+    }
+    return false;
+}
+
+static enum err damaged(struct err_why *why)
+{
+    return err_set(why, ERR_CORRUPT, "the file %s in the data folder is damaged", IDENTITY_FILE);
 }
 
 static enum err parse(char *text, struct identity *id, struct err_why *why)
 {
-    unsigned version = 0;
+    struct fields fields = {0};
     char *rest = NULL;
     for (char *line = strtok_r(text, "\n", &rest); line != NULL;
          line = strtok_r(NULL, "\n", &rest)) {
         char *space = strchr(line, ' ');
-        if (space != NULL) {
-            *space = '\0';
+        if (space == NULL) {
+            return damaged(why);
         }
-        const bool is_good = space != NULL && read_field(id, &version, line, space + 1);
-        if (version > IDENTITY_VERSION) {
+        *space = '\0';
+        if (!read_field(id, &fields, line, space + 1)) {
+            return damaged(why);
+        }
+        if (fields.version > IDENTITY_VERSION) {
             return err_set(why, ERR_UNIMPLEMENTED,
-                           "the data folder was written by a newer holdfast (version %u)", version);
-        }
-        if (!is_good) {
-            return err_set(why, ERR_CORRUPT, "the file %s in the data folder is damaged",
-                           IDENTITY_FILE);
+                           "the data folder was written by a newer holdfast (version %" PRIu64 ")",
+                           fields.version);
         }
     }
-    if (version == 0 || id->member == 0 || id->shards == 0 || id->cluster[0] == '\0' ||
-        id->node[0] == '\0') {
-        return err_set(why, ERR_CORRUPT, "the file %s in the data folder is incomplete",
-                       IDENTITY_FILE);
+    for (int i = 0; i < FIELD_COUNT; i++) {
+        if (!fields.is_there[i]) {
+            return err_set(why, ERR_CORRUPT, "the file %s in the data folder is incomplete",
+                           IDENTITY_FILE);
+        }
     }
     return ERR_OK;
 }
@@ -126,10 +184,10 @@ enum err identity_load(struct folder *f, const struct config *config, struct ide
         return store(f, out, why);
     }
     if (e != ERR_OK) {
-        return e;
+        return e == ERR_TOO_LARGE ? damaged(why) : e;
     }
     *out = (struct identity){0};
-    e = parse(text, out, why);
+    e = strlen(text) == size ? parse(text, out, why) : damaged(why);
     mem_free(text);
     e = e == ERR_OK ? match(out, config, why) : e;
     if (e != ERR_OK) {
