@@ -292,9 +292,19 @@ void shard_relieve(struct shard_host *h)
 }
 
 /* Handed over and not begun. */
+/* Writes that may be ordered now: for the others there is nothing to do but to wait. */
+static bool has_writes(const struct shard_host *h)
+{
+    const struct shard *s = h->dirty;
+    while (s != NULL && !shard_may_order(s)) {
+        s = s->next_dirty;
+    }
+    return s != NULL;
+}
+
 static bool has_work(const struct shard_host *h)
 {
-    return h->run.count + h->reads.count + h->refused.count > 0 || h->dirty != NULL;
+    return h->run.count + h->reads.count + h->refused.count > 0 || has_writes(h);
 }
 
 /* Reads that the turn before has left see nothing later than it: they come before what has become

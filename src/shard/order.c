@@ -156,11 +156,6 @@ static void order_pending(struct shard_host *h, struct shard *s, size_t bytes_ma
     metric_add(&h->stats.works_ordered, b->item_count);
 }
 
-static bool may_order(const struct shard *s)
-{
-    return !s->has_open && s->ready_count < SHARD_READIES_MAX;
-}
-
 void shard_order(struct shard_host *h)
 {
     struct shard *dirty = h->dirty;
@@ -170,7 +165,7 @@ void shard_order(struct shard_host *h)
     while (dirty != NULL) {
         struct shard *s = dirty;
         dirty = s->next_dirty;
-        if (bytes < ORDER_BYTES_MAX && may_order(s)) {
+        if (bytes < ORDER_BYTES_MAX && shard_may_order(s)) {
             order_pending(h, s, ORDER_BYTES_MAX - bytes);
             struct log_batch *b = list_empty(&s->ordered)
                                       ? NULL

@@ -216,6 +216,13 @@ static inline void work_refuse(struct shard_work *w, enum err e)
     w->done(w);
 }
 
+/* False: the journal is behind or has no room; it wakes the loop when it goes on, or the next tick
+ * does. */
+static inline bool shard_may_order(const struct shard *s)
+{
+    return !s->has_open && s->ready_count < SHARD_READIES_MAX;
+}
+
 /* order.c: writes of a group get their place in its log. */
 void shard_order(struct shard_host *h);
 /* Takes what consensus has ready to the journal, all groups of the host in one append. */

@@ -523,6 +523,43 @@ static void test_nearly_full_disk(void)
     scene_close(&s);
 }
 
+/* A journal without any room holds up the writes behind it; the loops sleep meanwhile. */
+static void test_full_journal(void)
+{
+    struct scene s;
+    scene_open(&s, 30, &plain);
+    const uint32_t kv = scene_table(&s, "kv");
+    struct volley v = volley_new(&s, 4000);
+    struct op put = put_of(&s, "kv", "key");
+    char value[5000];
+    memset(value, 'x', sizeof(value));
+    put.value = slice_of(value, sizeof(value));
+    sim_disk_bytes(1);
+    size_t fired = 0;
+    while (fired < v.count && v.errors[ERR_NO_SPACE] == 0) {
+        fire(&v, fired, (uint32_t)fired % 2, &put);
+        fired++;
+        scene_run(fired % 50 == 0 ? 5 : 0);
+    }
+    const struct op no_growth = {.kind = OP_DELETE, .table = kv, .key = SLICE("key")};
+    for (size_t i = 0; i < 900 && fired < v.count; i++) {
+        fire(&v, fired++, 0, &no_growth);
+        scene_run(i % 300 == 0 ? 300 : 0);
+    }
+    size_t events = 0;
+    const uint64_t end_ns = sim_now_ns() + UINT64_C(1000000000);
+    while (sim_now_ns() < end_ns && sim_step()) {
+        events++;
+    }
+    EXPECT(events < 2000);
+    sim_disk_bytes(0);
+    volley_end(&v);
+    scene_run(1000);
+    EXPECT_EQ(ERR_OK, scene_put(&s, kv, "key", "room again"));
+    volley_free(&v);
+    scene_close(&s);
+}
+
 #define FAIL_WRITES 24
 
 /* The call number `call` from now fails while many writes are under way. Returns true if the node
@@ -590,6 +627,7 @@ static const struct test_case cases[] = {
     {"tables_in_one_place", test_tables_in_one_place},
     {"before_it_is_ready", test_before_it_is_ready},
     {"nearly_full_disk", test_nearly_full_disk},
+    {"full_journal", test_full_journal},
     {"failing_calls", test_failing_calls},
 };
 
