@@ -50,6 +50,14 @@ static enum err write_file(const char *path, const char *text, struct err_why *w
     return err;
 }
 
+/* The folder's own name, too, must be there after a power cut. */
+static enum err sync_around(const char *folder, struct err_why *why)
+{
+    char around[PATH_ROOM];
+    (void)snprintf(around, sizeof(around), "%s/..", folder);
+    return sync_folder(around, why);
+}
+
 static enum err create(const char *folder, const char *path, unsigned shards, struct err_why *why)
 {
     char other[PATH_ROOM];
@@ -60,7 +68,8 @@ static enum err create(const char *folder, const char *path, unsigned shards, st
     char text[LAYOUT_TEXT_MAX];
     (void)snprintf(text, sizeof(text), LAYOUT_TEXT, LAYOUT_FORMAT, shards);
     path_of(other, folder, LAYOUT_NAME ".new");
-    const enum err err = write_file(other, text, why);
+    enum err err = sync_around(folder, why);
+    err = err == ERR_OK ? write_file(other, text, why) : err;
     if (err != ERR_OK) {
         return err;
     }

@@ -54,7 +54,26 @@ static enum err folder_failed(struct err_why *why, const char *what, const struc
                    strerrordesc_np(failure));
 }
 
-/* As mkdir -p -m 0700; errno. Cuts `path` at each slash and mends it. */
+/* A folder's name is in the folder around it, and without a sync a power cut takes it away with all
+ * that is in it. errno; 0 also where the folder around may not be read. */
+static int sync_around(const char *path)
+{
+    char *around = mem_text(path);
+    char *slash = strrchr(around, '/');
+    if (slash != NULL) {
+        slash[slash == around ? 1 : 0] = '\0';
+    }
+    const int fd = open(slash == NULL ? "." : around, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int failure = fd < 0 && errno != EACCES ? errno : 0;
+    if (fd >= 0) {
+        failure = fsync(fd) == 0 ? 0 : errno;
+        (void)close(fd);
+    }
+    mem_free(around);
+    return failure;
+}
+
+/* As mkdir -p -m 0700, durably; errno. Cuts `path` at each slash and mends it. */
 static int make_parents(char *path)
 {
     for (char *at = path + 1;; at++) {
@@ -63,10 +82,16 @@ static int make_parents(char *path)
             continue;
         }
         *at = '\0';
-        const int failure = mkdir(path, 0700) == 0 ? 0 : errno;
+        int failure = mkdir(path, 0700) == 0 ? 0 : errno;
+        const bool is_new = failure == 0;
+        failure = failure == EEXIST ? 0 : failure;
+        /* One that was there may have been made by a start that was broken off before the sync. */
+        if (failure == 0 && (is_new || before == '\0')) {
+            failure = sync_around(path);
+        }
         *at = before;
-        if (before == '\0' || (failure != 0 && failure != EEXIST)) {
-            return failure == EEXIST ? 0 : failure;
+        if (before == '\0' || failure != 0) {
+            return failure;
         }
     }
 }
