@@ -187,12 +187,12 @@ class Commands:
         if name == "SRANDMEMBER":
             return len(ours.split(" ")) == len(theirs.split(" "))
         if name in TIMES or name == "EXEC":
-            # Two clocks: seconds may differ by one, milliseconds by some.
+            # Two clocks: seconds may differ by one, milliseconds by some. Members of a reply were
+            # sorted as text, where times of different length lie in different places.
             numbers = re.compile(r":(\d{2,})")
-            if numbers.sub(":N", ours) != numbers.sub(":N", theirs):
-                return False
-            pairs = zip(numbers.findall(ours), numbers.findall(theirs))
-            return all(abs(int(a) - int(b)) <= CLOCK_MS for a, b in pairs)
+            words = [sorted(numbers.sub(":N", r).strip("*[]").split(" ")) for r in (ours, theirs)]
+            times = [sorted(map(int, numbers.findall(r))) for r in (ours, theirs)]
+            return words[0] == words[1] and all(abs(a - b) <= CLOCK_MS for a, b in zip(*times))
         if name == "OBJECT":
             # How a string came about decides between embstr and raw; sets keep hashtable.
             return {ours, theirs} <= {"$embstr", "$raw", "$int"} or \
