@@ -192,6 +192,9 @@ static void on_watch(void *arg)
 static void on_order(void *arg, struct letter *letter)
 {
     struct server_loop *l = arg;
+    if (l->host == NULL) {
+        return; /* the loop could not be opened, or is being closed */
+    }
     switch (container_of(letter, struct order_letter, letter)->order) {
     case ORDER_DRAIN:
         shard_quiesce(l->host);

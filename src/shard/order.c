@@ -52,7 +52,9 @@ static enum err admit(struct shard *s, const struct shard_work *w)
     if (s->apply.refused != ERR_OK) {
         return s->apply.refused;
     }
-    const bool is_low = atomic_load(&s->node->is_full) || journal_is_low(s->node->config.journal);
+    /* The catalogue is small, and without it there would be no tables to delete from. */
+    const bool is_low = s->group != 0 &&
+                        (atomic_load(&s->node->is_full) || journal_is_low(s->node->config.journal));
     return is_low && op_may_grow(w->op) ? ERR_NO_SPACE : ERR_OK;
 }
 
