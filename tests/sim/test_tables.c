@@ -375,7 +375,7 @@ static void run_empty_under_writes(uint64_t seed, struct table_options options)
 
 static void test_empty_under_writes(void)
 {
-    for (uint64_t seed = 1; seed <= 24; seed++) {
+    for (uint64_t seed = 1; seed <= 12; seed++) {
         run_empty_under_writes(seed, seed % 4 == 0 ? memory : disk);
     }
 }
@@ -494,7 +494,7 @@ static void test_power_goes(void)
 {
     const char *one = getenv("HOLDFAST_SEED");
     const uint64_t first = one != NULL ? strtoull(one, NULL, 10) : 1;
-    const uint64_t last = one != NULL ? first : 24;
+    const uint64_t last = one != NULL ? first : 8;
     for (uint64_t seed = first; seed <= last; seed++) {
         (void)printf("HOLDFAST_SEED=%" PRIu64 "\n", seed);
         (void)fflush(stdout);
@@ -583,7 +583,7 @@ static void test_busy_shards(void)
     all->calls = mem_zero(CROWD, sizeof(*all->calls));
     all->is_running = mem_zero(CROWD, sizeof(*all->is_running));
     uint64_t rows = 0;
-    for (int round = 0; round < 4; round++) {
+    for (int round = 0; round < 3; round++) {
         EXPECT_EQ(ERR_OK, change_in_crowd(all, TABLE_CREATE));
         EXPECT_EQ(ERR_OK, scene_change(&all->scene, 0, TABLE_EMPTY, "crowded", disk));
         put_all(&all->scene, scene_table(&all->scene, "crowded"), KEYS, "x");
