@@ -397,6 +397,7 @@ enum err shard_host_open(struct shard_node *n, struct loop *l, uint32_t loop_ind
     h->index = loop_index;
     h->random.state = n->config.seed + loop_index;
     list_init(&h->cold_jobs);
+    list_init(&h->cold_views);
     h->reader = epoch_join(&n->epoch);
     h->shards = mem_zero(n->config.shards + 1, sizeof(struct shard *));
     struct mailbox *wake = NULL;

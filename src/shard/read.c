@@ -13,27 +13,78 @@
                                             */
 #define READ_LARGE_BYTES ((size_t)1 << 20) /* of a group: the next reads go one by one */
 #define COLD_GROUP_MAX   2 /* reads of one job: the more jobs, the more of them side by side */
+#define COLD_TRIES_MAX   1000
 
 static void on_cold_work(void *arg)
 {
     struct cold_reads *c = arg;
-    if (!c->has_view) {
+    if (c->view == NULL) {
         for (size_t i = 0; i < c->count; i++) {
             model_read(&c->steps[i], 1, ENGINE_MAY_WAIT, c->works[i]->budget_bytes, &c->arena);
         }
         return;
     }
     for (size_t i = 0; i < c->count; i++) {
-        model_read_view(&c->steps[i], &c->view, ENGINE_MAY_WAIT, c->works[i]->budget_bytes,
+        model_read_view(&c->steps[i], &c->view->reader, ENGINE_MAY_WAIT, c->works[i]->budget_bytes,
                         &c->arena);
     }
 }
 
+/* ---- Views ---- */
+
+/* The one of the present state, if reads wait with it already. */
+static struct cold_view *find_view(struct shard_host *h, const struct shard *s)
+{
+    const uint64_t index = engine_applied(s->disk_engine);
+    for (struct list *l = h->cold_views.next; l != &h->cold_views; l = l->next) {
+        struct cold_view *v = container_of(l, struct cold_view, link);
+        if (v->shard == s && v->index == index) {
+            return v;
+        }
+    }
+    return NULL;
+}
+
+/* NULL: too many are open. A commit on a worker may come between; then the view is as new as its
+ * number says, or newer, and nobody has been told of that commit yet. */
+static struct cold_view *open_view(struct shard_host *h, struct shard *s)
+{
+    struct cold_view *v = mem_zero(1, sizeof(*v));
+    v->shard = s;
+    v->index = engine_applied(s->disk_engine);
+    if (view_open(s->disk_engine, &v->reader) != ERR_OK) {
+        mem_free(v);
+        return NULL;
+    }
+    list_push(&h->cold_views, &v->link);
+    return v;
+}
+
+static void take_view(struct cold_reads *c)
+{
+    c->view = find_view(c->host, c->shard);
+    if (c->view == NULL) {
+        c->view = open_view(c->host, c->shard);
+    }
+    if (c->view != NULL) {
+        c->view->users++;
+    }
+}
+
+static void give_view(struct cold_view *v)
+{
+    if (v != NULL && --v->users == 0) {
+        view_close(&v->reader);
+        list_remove(&v->link);
+        mem_free(v);
+    }
+}
+
+/* ---- Jobs ---- */
+
 static void free_cold(struct cold_reads *c)
 {
-    if (c->has_view) {
-        view_close(&c->view);
-    }
+    give_view(c->view);
     list_remove(&c->link);
     arena_deinit(&c->arena);
     mem_free(c);
@@ -46,10 +97,25 @@ void shard_forget_reads(struct shard_host *h)
     }
 }
 
+/* No view could be had, neither before nor on the worker. */
+static bool is_busy(const struct cold_reads *c)
+{
+    for (size_t i = 0; i < c->count; i++) {
+        if (c->works[i]->result->err == ERR_BUSY) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void on_cold_done(void *arg)
 {
     struct cold_reads *c = arg;
     struct shard_host *h = c->host;
+    if (is_busy(c) && c->tries++ < COLD_TRIES_MAX) {
+        worker_submit(h->node->config.pool, h->loop, &c->job); /* behind those that hold views */
+        return;
+    }
     h->jobs--;
     h->cold_count -= c->count;
     for (size_t i = 0; i < c->count; i++) {
@@ -93,7 +159,7 @@ static void start_cold(struct shard_host *h, struct list *jobs)
         struct cold_reads *c = container_of(jobs->next, struct cold_reads, link);
         list_remove(&c->link);
         list_push(&h->cold_jobs, &c->link);
-        c->has_view = view_open(c->shard->disk_engine, &c->view) == ERR_OK;
+        take_view(c);
         c->job = (struct worker_job){.work = on_cold_work, .done = on_cold_done, .arg = c};
         h->jobs++;
         worker_submit(h->node->config.pool, h->loop, &c->job);

@@ -109,6 +109,15 @@ struct shard {
     struct buf read_space;
 };
 
+/* A state of a group that reads on workers share. */
+struct cold_view {
+    struct list link;
+    struct shard *shard;
+    struct reader reader;
+    uint64_t index;
+    size_t users;
+};
+
 /* Reads that wait for a worker: one group, one state. */
 struct cold_reads {
     struct worker_job job;
@@ -116,8 +125,8 @@ struct cold_reads {
     struct shard_host *host;
     struct shard *shard;
     struct arena arena;
-    struct reader view;
-    bool has_view;
+    struct cold_view *view; /* NULL: too many are open */
+    unsigned tries;
     struct step *steps;
     struct shard_work **works;
     size_t count;
@@ -155,6 +164,7 @@ struct shard_host {
     uint64_t asked_ms;   /* when this loop last asked others for room */
 
     struct list cold_jobs;        /* struct cold_reads on workers */
+    struct list cold_views;       /* struct cold_view, of these */
     struct upkeep *upkeep;        /* on a worker; NULL: none */
     struct shard_work sweep_work; /* one sweep at a time */
     struct op sweep_op;

@@ -271,6 +271,23 @@ def test_half_closed():
 # ---- Many ----
 
 
+def test_cold_reads():
+    """Long pipelines of reads that all wait for the disk, right after a start."""
+    count = 2000
+    with Node("--shards", "1", "--memory", "64MiB") as node:
+        with node.redis() as client:
+            client.pipeline([("SADD", "set%d" % i, "member") for i in range(count)])
+        node.stop()
+        node.start()
+        clients = [node.redis() for _ in range(8)]
+        for client in clients:
+            client.send(*[("SMEMBERS", "set%d" % i) for i in range(count)])
+        for client in clients:
+            for _ in range(count):
+                expect([b"member"], client.read())
+            client.close()
+
+
 def raise_limit(count):
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < count:
@@ -489,6 +506,6 @@ def test_garbage_and_resets():
 
 if __name__ == "__main__":
     sys.exit(run([test_slow_heads, test_slow_readers, test_listing_whose_reader_stops,
-                  test_half_closed, test_idle_connections, test_too_many_connections,
+                  test_half_closed, test_cold_reads, test_idle_connections, test_too_many_connections,
                   test_absurd_resp, test_absurd_http, test_smuggling, test_browser_pages,
                   test_garbage_and_resets]))
