@@ -4,7 +4,8 @@
  *   another loop owns it ─► its mailbox ─► shard_submit() there ─► back by mail ─► done
  *
  * Order on a connection: while it has writes under way in a shard, its reads of that
- * shard go the same way as the writes and are answered at their place. */
+ * shard go the same way as the writes and are answered at their place. A read of published state
+ * is made before anything later leaves this loop. */
 #include <stdlib.h>
 
 #include "base/check.h"
@@ -94,6 +95,32 @@ void router_refuse(struct router *r, struct call *c, enum err e)
     loop_again(r->loop);
 }
 
+/* Reads of this turn are made at its end, and the owner need not wait for that: what would change
+ * what they see is held back. */
+static void send_to_owner(struct router *r, struct call *c)
+{
+    if (r->held == NULL && !shard_has_reads(r->host)) {
+        router_post(r->node->routers[c->owner], &c->mail, MAIL_REQUEST);
+        return;
+    }
+    c->next = NULL;
+    if (r->held == NULL) {
+        r->held = c;
+    } else {
+        r->held_last->next = c;
+    }
+    r->held_last = c;
+}
+
+void router_send_held(struct router *r)
+{
+    while (r->held != NULL && !shard_has_reads(r->host)) {
+        struct call *c = r->held;
+        r->held = c->next;
+        router_post(r->node->routers[c->owner], &c->mail, MAIL_REQUEST);
+    }
+}
+
 static void send(struct router *r, struct call *c, uint32_t group, bool is_memory)
 {
     const uint32_t owner = shard_owner(r->node->config.shards, group);
@@ -125,7 +152,8 @@ static void send(struct router *r, struct call *c, uint32_t group, bool is_memor
         return;
     }
     r->remote++;
-    router_post(r->node->routers[owner], &c->mail, MAIL_REQUEST);
+    c->owner = owner;
+    send_to_owner(r, c);
 }
 
 /* ---- All keys of an op in one shard? ---- */

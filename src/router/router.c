@@ -102,7 +102,9 @@ static void on_turn(void *arg)
         metric_add(&r->calls, UINT64_MAX);
         c->done(c);
     }
-    if (shard_turn(r->host) || r->refused != NULL) {
+    const bool is_more = shard_turn(r->host);
+    router_send_held(r);
+    if (is_more || r->refused != NULL) {
         loop_again(r->loop);
     }
 }

@@ -52,6 +52,8 @@ struct router {
     struct catalogue *catalogue; /* shares */
     struct call *refused;        /* to be answered in the hook */
     struct call *refused_last;
+    struct call *held; /* for other loops, once the reads before them are made */
+    struct call *held_last;
     metric calls; /* under way; counted up and down by this loop */
     size_t remote;
     struct list groups;    /* struct call_group under way */
@@ -62,6 +64,8 @@ struct router {
 void router_send_counted(struct router *r, struct call *c, uint32_t group, bool is_memory);
 void router_refuse(struct router *r, struct call *c, enum err e);
 void router_post(struct router *to, struct router_mail *mail, enum mail_kind kind);
+/* At the end of the turn. */
+void router_send_held(struct router *r);
 void router_on_request(struct router *r, struct call *c);
 void router_on_answer(struct call *c);
 /* Frees what is under way of a node that has failed. */

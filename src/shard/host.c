@@ -291,7 +291,6 @@ void shard_relieve(struct shard_host *h)
     epoch_idle(h->reader);
 }
 
-/* Handed over and not begun. */
 /* Writes that may be ordered now: for the others there is nothing to do but to wait. */
 static bool has_writes(const struct shard_host *h)
 {
@@ -302,6 +301,7 @@ static bool has_writes(const struct shard_host *h)
     return s != NULL;
 }
 
+/* Handed over and not begun. */
 static bool has_work(const struct shard_host *h)
 {
     return h->run.count + h->reads.count + h->refused.count > 0 || has_writes(h);
@@ -362,6 +362,11 @@ bool shard_turn(struct shard_host *h)
 bool shard_is_ready(const struct shard_host *h)
 {
     return h->replaying == 0;
+}
+
+bool shard_has_reads(const struct shard_host *h)
+{
+    return h->reads.count + h->late.count > 0;
 }
 
 bool shard_is_idle(const struct shard_host *h)

@@ -127,6 +127,9 @@ void shard_submit(struct shard_host *h, struct shard_work *w);
 /* The end of a turn: carries out everything. True: there is more to do at once. */
 bool shard_turn(struct shard_host *h);
 
+/* There are reads of published state that have not been made yet. */
+bool shard_has_reads(const struct shard_host *h);
+
 /* Between two connections of a turn: when much has gathered for memory tables, carries it out now,
  * while it is still in the processor's caches, and not at the end of the turn. */
 void shard_relieve(struct shard_host *h);
