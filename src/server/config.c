@@ -358,6 +358,17 @@ static enum err read_file(struct config *c, struct err_why *why)
     return e;
 }
 
+/* MAX_VALUE is max-value. */
+static void name_of_variable(struct slice variable, char *name, size_t capacity)
+{
+    size_t size = 0;
+    for (; size < variable.size && size + 1 < capacity; size++) {
+        const uint8_t c = variable.data[size];
+        name[size] = (char)(c == '_' ? '-' : tolower(c));
+    }
+    name[size] = '\0';
+}
+
 /* HOLDFAST_MAX_VALUE=... sets max-value. Unknown names with the prefix are refused. */
 static enum err read_environment(struct config *c, char *const *environment, bool only_file,
                                  struct err_why *why)
@@ -371,11 +382,8 @@ static enum err read_environment(struct config *c, char *const *environment, boo
             strncmp(entry + prefix, "SEED", 4) == 0) { /* HOLDFAST_SEED..: of the tests */
             continue;
         }
-        size_t size = 0;
-        for (const char *p = entry + prefix; p < equals && size + 1 < sizeof(name); p++) {
-            name[size++] = (char)(*p == '_' ? '-' : tolower((unsigned char)*p));
-        }
-        name[size] = '\0';
+        name_of_variable(slice_of(entry + prefix, (size_t)(equals - entry) - prefix), name,
+                         sizeof(name));
         if (only_file != (strcmp(name, "config") == 0)) {
             continue;
         }
