@@ -14,6 +14,7 @@ import resp
 
 CONNECTION_LOST = (ConnectionError, http.client.HTTPException, socket.timeout, OSError)
 REFUSED = ("MISCONF", "BUSY")  # nothing has happened
+DISK_FAILED = "ERR the disk failed"  # the same, where a test makes it fail
 UNKNOWN = "UNKNOWN"            # only a read tells, so the client ends
 DEPTH_MAX = 40
 SLOTS = 60
@@ -21,6 +22,14 @@ SLOTS = 60
 
 class Unknown(ConnectionError):
     """The outcome of a write is unknown. As good as a lost connection."""
+
+
+def is_refusal(reply, may_fail):
+    return reply.word in REFUSED or (may_fail and str(reply) == DISK_FAILED)
+
+
+def is_http_refusal(status, body, may_fail):
+    return status == 507 or (may_fail and status == 500 and b'"may_have_happened":true' not in body)
 
 
 class Progress:
@@ -79,6 +88,8 @@ def applied_to(key, value, write):
 
 class Writer:
     """Pipelines of random depth over its own keys, and increments of keys that all share."""
+
+    may_fail = False  # the disk is made to fail: what is refused for it has not happened
 
     def __init__(self, name, random, big_bytes=200):
         self.tag = b"{w%d}" % name
@@ -150,7 +161,7 @@ class Writer:
             raise Unknown()
         self.unsettled.pop(0)
         if isinstance(reply, resp.Error):
-            if reply.word not in REFUSED:
+            if not is_refusal(reply, self.may_fail):
                 raise AssertionError("%r answered to %r" % (reply, [part[:2] for part in write]))
             self.refused += 1
             self.is_refusing = True
@@ -209,6 +220,8 @@ class Writer:
 class SharedCounter:
     """INCR of one key by many clients: acknowledged <= value <= sent, no answer given twice."""
 
+    may_fail = False  # the disk is made to fail: what is refused for it has not happened
+
     def __init__(self, key, random):
         self.key = key
         self.random = random
@@ -237,7 +250,7 @@ class SharedCounter:
                 if reply.word == UNKNOWN:
                     raise Unknown()
                 self.sent -= 1
-                if reply.word not in REFUSED:
+                if not is_refusal(reply, self.may_fail):
                     raise AssertionError(repr(reply))
                 return
             if reply in self.answers or reply <= self.least:
@@ -259,6 +272,8 @@ class SharedCounter:
 class OnceOverHttp:
     """Increments with an Idempotency-Key, sent again until answered: each counts exactly once.
     Between them keys of its own over two HTTP dialects."""
+
+    may_fail = False  # the disk is made to fail: what is refused for it has not happened
 
     PATH = "/api/v1/tables/counters/keys/once-%d/increment"
 
@@ -298,7 +313,7 @@ class OnceOverHttp:
         name, amount = self.pending
         status, body = self.exchange(connection, "POST", self.PATH % self.name
                                      + "?amount=%d" % amount, None, {"Idempotency-Key": name})
-        if status == 507:
+        if is_http_refusal(status, body, self.may_fail):
             self.refused += 1
             return
         if status != 200:
@@ -315,7 +330,7 @@ class OnceOverHttp:
                         ("/api/v1/tables/kv/keys/" + key, "PUT"))
         status, body = self.exchange(connection, method, path, value)
         self.unsettled = None
-        if status == 507:
+        if is_http_refusal(status, body, self.may_fail):
             self.refused += 1
             return
         if status not in (200, 201):
@@ -363,8 +378,10 @@ class Load:
         self.failures = []
         self.threads = []
 
-    def start(self, node):
+    def start(self, node, may_fail=False):
         runners = self.writers + self.counters * 2 + self.once
+        for runner in runners:
+            runner.may_fail = may_fail
         self.threads = [threading.Thread(target=self.guarded, args=(r, node), daemon=True)
                         for r in runners]
         for thread in self.threads:

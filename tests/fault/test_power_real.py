@@ -71,9 +71,9 @@ class Run:
         lost, names = self.power.cut(self.dice)
         self.taken_back += lost + names
 
-    def use(self, most):
+    def use(self, most, may_fail=False):
         """Clients write until so much is acknowledged, or the node is gone."""
-        self.load.start(self.node)
+        self.load.start(self.node, may_fail)
         goal = self.dice.randint(1, most)
         deadline = time.monotonic() + PROGRESS_SECONDS
         while goal > 0 and self.load.is_running and time.monotonic() < deadline:
@@ -102,7 +102,7 @@ class Run:
         """The node may go on or stop; what it has acknowledged is there."""
         error = self.dice.choice(sorted(ERRORS))
         if self.start(fail=self.dice.randint(1, self.calls), error=error):
-            self.use(300)
+            self.use(300, may_fail=True)
         self.kill_and_cut()
         self.load.join()
 
