@@ -2,9 +2,9 @@
 """Power cuts and failing calls under a real process, RocksDB included: a library in front of libc
 writes down what is not synced yet, and after kill -9 that is taken back, wholly or in part.
 
-    test_power_real.py PROGRAM LIBRARY
+    test_power_real.py PROGRAM LIBRARY SEEDS
 
-HOLDFAST_SEED=n runs one seed, HOLDFAST_SEEDS=n that many. A seed repeats what is done to a node, not
+HOLDFAST_SEED=n runs one seed, HOLDFAST_SEEDS=n that many, whatever SEEDS says. A seed repeats what is done to a node, not
 when its threads run.
 """
 
@@ -22,7 +22,7 @@ from history import Load
 from node import Node, NotReady, expect
 from power import ERRORS, Power
 
-SEEDS = int(os.environ.get("HOLDFAST_SEEDS", "24"))
+SEEDS = int(os.environ.get("HOLDFAST_SEEDS") or sys.argv[3])
 ROUNDS = 3
 SIDE_BY_SIDE = 3
 LIBRARY = os.path.abspath(sys.argv[2])
