@@ -143,7 +143,7 @@ enum err op_bit_field(struct task *t)
         }
     }
     rows_answer(t, &rows);
-    if (!is_changed) {
+    if (!is_changed && !bytes.has_grown) {
         result_of_place(t->result, &p);
         return ERR_OK;
     }

@@ -252,6 +252,7 @@ MUST_CHECK enum err string_write(struct task *t, struct place *p, struct slice t
 struct string_bytes {
     uint8_t *data;
     size_t size;
+    bool has_grown;
 };
 
 /* The op's string as at least `size` bytes, zeros behind its end.

@@ -132,8 +132,9 @@ enum err string_grow(struct task *t, struct place *p, size_t size, struct string
     if (err != ERR_OK) {
         return err;
     }
-    bytes->size = text.size > size ? text.size : size;
-    if (size > text.size && size > t->model->value_max) {
+    bytes->has_grown = size > text.size;
+    bytes->size = bytes->has_grown ? size : text.size;
+    if (bytes->has_grown && size > t->model->value_max) {
         return ERR_TOO_LARGE;
     }
     bytes->data = arena_get(t->run->arena, bytes->size);

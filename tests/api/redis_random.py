@@ -106,7 +106,7 @@ class Commands:
         return self.pick(
             ["GET", self.field(), offset], ["SET", self.field(), offset, amount],
             ["INCRBY", self.field(), offset, amount],
-            ["OVERFLOW", self.pick("WRAP", "SAT")])
+            ["OVERFLOW", self.pick("WRAP", "SAT", "FAIL")])
 
     def bitfield(self):
         steps = []

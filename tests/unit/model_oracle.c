@@ -495,7 +495,8 @@ static enum err case_bit_field(struct oracle *o, struct oracle_case *c)
         return err;
     }
     bool is_changed = false;
-    size_t size = 0;
+    size_t size = text.size;
+    const size_t before = size;
     EXPECT_EQ(c->op->item_count, c->got->row_count);
     for (uint32_t i = 0; i < c->op->item_count; i++) {
         struct bit_field f;
@@ -510,8 +511,8 @@ static enum err case_bit_field(struct oracle *o, struct oracle_case *c)
             oracle_slice(slice_of(&answer, sizeof(answer)), c->got->rows[i].value);
         }
     }
-    pad(&text, is_changed ? size : 0);
-    if (!is_changed) {
+    pad(&text, size);
+    if (!is_changed && size == before) {
         buf_deinit(&text);
         return ERR_OK;
     }
