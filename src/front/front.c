@@ -60,7 +60,12 @@ static enum err read_listener(struct front *f, const char *text, struct err_why 
     l->front = f;
     l->address = mem_text(text);
     l->address[size] = '\0';
-    if (!f->is_insecure && !is_loopback(all)) {
+    const struct slice address = slice_of(text, size);
+    if (!is_loopback(address) && guard_is_name(address)) {
+        return err_set(why, ERR_INVALID,
+                       "--listen %s: the host must be a numeric address or localhost", l->address);
+    }
+    if (!f->is_insecure && !is_loopback(address)) {
         return err_set(why, ERR_DENIED,
                        "--listen %s: others than this machine could reach it, and there is no "
                        "authentication yet; --insecure allows it",

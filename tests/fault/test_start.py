@@ -115,6 +115,7 @@ def test_listeners():
             expect_refused(["--insecure"], *data, "--listen", address)
         for address in ("127.0.0.1", "127.0.0.1:http", "127.0.0.1:65536", "nonsense", "unix:"):
             expect_refused([address], *data, "--listen", address)
+        expect_refused(["example.org", "numeric"], *data, "--listen", "example.org:0")
         expect_refused(["gopher"], *data, "--listen", "127.0.0.1:0=gopher")
         expect_refused(["dialect"], *data, "--listen", "127.0.0.1:0=")
         missing = "unix:%s/no/such/socket" % folder
