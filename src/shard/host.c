@@ -34,8 +34,7 @@ static struct shard *own_shard(struct shard_host *h, uint32_t group)
     return s;
 }
 
-/* Nobody waits for it any more? */
-static enum err check_wanted(const struct shard_host *h, const struct shard_work *w)
+enum err shard_check_wanted(const struct shard_host *h, const struct shard_work *w)
 {
     if (w->is_canceled) {
         return ERR_CANCELED;
@@ -45,7 +44,7 @@ static enum err check_wanted(const struct shard_host *h, const struct shard_work
 
 static enum err admit(struct shard_host *h, const struct shard *s, const struct shard_work *w)
 {
-    const enum err e = check_wanted(h, w);
+    const enum err e = shard_check_wanted(h, w);
     if (e != ERR_OK) {
         return e;
     }
@@ -200,7 +199,7 @@ static void run_memory(struct shard_host *h)
     size_t budget = 0;
     for (struct shard_work *w = done.head; w != NULL; w = w->next) {
         struct shard *s = shard_at(h->node, w->group);
-        enum err e = check_wanted(h, w);
+        enum err e = shard_check_wanted(h, w);
         if (e == ERR_OK && is_full && !w->is_read && op_may_grow(w->op)) {
             e = ERR_NO_SPACE;
         }
@@ -252,7 +251,7 @@ static void run_reads(struct shard_host *h)
             continue;
         }
         work_push(&memory, w);
-        const enum err e = check_wanted(h, w);
+        const enum err e = shard_check_wanted(h, w);
         if (e != ERR_OK) {
             *w->result = (struct result){.err = e};
             continue;

@@ -43,11 +43,9 @@ void log_batch_free(struct log_batch *b)
 
 static enum err admit(struct shard *s, const struct shard_work *w)
 {
-    if (w->is_canceled) {
-        return ERR_CANCELED;
-    }
-    if (w->is_read) {
-        return ERR_OK;
+    const enum err e = shard_check_wanted(s->host, w);
+    if (e != ERR_OK || w->is_read) {
+        return e;
     }
     if (s->apply.refused != ERR_OK) {
         return s->apply.refused;

@@ -169,14 +169,10 @@ static void start_cold(struct shard_host *h, struct list *jobs)
 /* Answers what cannot be read at all; true: `w` is done. */
 static bool refuse(struct shard_host *h, struct shard_work *w)
 {
-    enum err e = ERR_OK;
+    enum err e = shard_check_wanted(h, w);
     if (shard_at(h->node, w->group)->disk == NULL) {
         e = ERR_NOT_FOUND;
-    } else if (w->is_canceled) {
-        e = ERR_CANCELED;
-    } else if (w->deadline_ns != 0 && loop_now_ns(h->loop) >= w->deadline_ns) {
-        e = ERR_TIMEOUT;
-    } else if (h->cold_count >= SHARD_READS_MAX) {
+    } else if (e == ERR_OK && h->cold_count >= SHARD_READS_MAX) {
         e = ERR_BUSY;
     }
     if (e != ERR_OK) {

@@ -276,6 +276,9 @@ bool shard_memory_is_full(struct shard_host *h);
  * something to commit. */
 bool shard_give_room(struct shard_host *h);
 
+/* host.c: ERR_CANCELED or ERR_TIMEOUT when nobody waits for it any more. */
+enum err shard_check_wanted(const struct shard_host *h, const struct shard_work *w);
+
 /* host.c: true if the operation may need more room than it frees. */
 bool op_may_grow(const struct op *op);
 

@@ -546,6 +546,10 @@ static void test_full_journal(void)
         fire(&v, fired++, 0, &no_growth);
         scene_run(i % 300 == 0 ? 300 : 0);
     }
+    EXPECT(fired < v.count);
+    const size_t late = fired; /* when it can be ordered nobody waits for it any more */
+    v.shots[late].call.deadline_ns = sim_now_ns() + UINT64_C(100000000);
+    fire(&v, late, 0, &no_growth);
     size_t events = 0;
     const uint64_t end_ns = sim_now_ns() + UINT64_C(1000000000);
     while (sim_now_ns() < end_ns && sim_step()) {
@@ -554,6 +558,7 @@ static void test_full_journal(void)
     EXPECT(events < 2000);
     sim_disk_bytes(0);
     volley_end(&v);
+    EXPECT_EQ(ERR_TIMEOUT, v.shots[late].err);
     scene_run(1000);
     EXPECT_EQ(ERR_OK, scene_put(&s, kv, "key", "room again"));
     volley_free(&v);
