@@ -2,9 +2,12 @@
 # Installs the Debian packages that are missing, for: build | test | bench. Asks nothing.
 set -eu
 
-build="gcc cmake ninja-build pkg-config python3 librocksdb-dev libuv1-dev libjansson-dev"
-test="clang clang-format clang-tidy libclang-rt-14-dev llvm curl redis-tools redis-server python3-redis prometheus"
-bench="nginx-light linux-perf"
+build="gcc cmake ninja-build pkg-config python3 librocksdb-dev libuv1-dev libjansson-dev
+    libnghttp2-dev libssl-dev libprotobuf-c-dev libprotobuf-dev protobuf-c-compiler protobuf-compiler
+    zlib1g-dev libzstd-dev libsnappy-dev"
+test="clang clang-format clang-tidy libclang-rt-14-dev llvm curl redis-tools redis-server python3-redis prometheus
+    python3-grpcio python3-protobuf nghttp2-client openssl"
+bench="nginx-light linux-perf etcd-server etcd-client"
 
 case "${1:-build}" in
 build) wanted=$build ;;

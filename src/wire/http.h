@@ -40,6 +40,7 @@ struct http_request {
     size_t header_count;
     struct slice body; /* whole, when the route wanted it so (HTTP_BODY_WHOLE) */
     bool has_body;
+    bool is_http2;
 };
 
 struct http_exchange;
@@ -71,6 +72,9 @@ struct http_exchange_ops {
                          const struct http_header *headers, size_t header_count);
     void (*stream_write)(struct http_exchange *x, struct slice bytes);
     size_t (*stream_waiting)(const struct http_exchange *x);
+    /* NULL: the version has none. */
+    void (*stream_trailers)(struct http_exchange *x, const struct http_header *headers,
+                            size_t header_count);
     void (*stream_end)(struct http_exchange *x, bool is_complete);
     void (*pause)(struct http_exchange *x);
     void (*resume)(struct http_exchange *x);
@@ -114,6 +118,16 @@ static inline void http_stream_write(struct http_exchange *x, struct slice bytes
 static inline size_t http_stream_waiting(const struct http_exchange *x)
 {
     return x->ops->stream_waiting(x);
+}
+
+/* Fields behind the body, sent with the end: once, before http_stream_end(). Copied. HTTP/1.1 drops
+ * them. */
+static inline void http_stream_trailers(struct http_exchange *x, const struct http_header *headers,
+                                        size_t header_count)
+{
+    if (x->ops->stream_trailers != NULL) {
+        x->ops->stream_trailers(x, headers, header_count);
+    }
 }
 
 /* False: the answer is cut off so that the client can tell (HTTP/1: no last chunk, closed). */
