@@ -1,0 +1,111 @@
+"""The servers that are measured, ours and the peers: started on a pinned core, with their CPU time.
+
+BENCH_BUILD names another build folder than build/release, BENCH_ETCD another etcd than the one of
+the PATH.
+"""
+import os
+import pathlib
+import re
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+BUILD = pathlib.Path(os.environ.get("BENCH_BUILD", ROOT / "build/release"))
+HOLDFAST = BUILD / "holdfast"
+ETCD = os.environ.get("BENCH_ETCD", "etcd")
+CPUS = sorted(os.sched_getaffinity(0))
+SERVER_CPUS, LOADER_CPUS = (CPUS[:1], CPUS[1:2]) if len(CPUS) < 4 else (CPUS[:1], CPUS[2:3])
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def pause(seconds):
+    select.select([], [], [], seconds)
+
+
+def wait_for(port, process, seconds=60):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if process.poll() is not None:
+            sys.exit("a server ended at once")
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            pause(0.01)
+    sys.exit("a server does not answer")
+
+
+def on_cpus(cpus, command):
+    return ["taskset", "-c", ",".join(map(str, cpus)), *map(str, command)]
+
+
+def children(pid):
+    text = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return text.split()
+
+
+class Server:
+    """A process pinned to `cpus`, with its CPU time and memory."""
+
+    def __init__(self, command, port, cpus=None, env=None):
+        self.port = port
+        self.log = tempfile.TemporaryFile()
+        self.process = subprocess.Popen(on_cpus(cpus or SERVER_CPUS, command), stdout=self.log,
+                                        stderr=self.log, env=env)
+        wait_for(port, self.process)
+
+    def cpu_ns(self):
+        total = 0
+        for task in pathlib.Path(f"/proc/{self.process.pid}/task").iterdir():
+            try:
+                total += int((task / "schedstat").read_text().split()[0])
+            except OSError:
+                pass
+        for child in children(self.process.pid):
+            total += int(pathlib.Path(f"/proc/{child}/schedstat").read_text().split()[0])
+        return total
+
+    def rss(self, field="VmRSS"):
+        text = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(field + r":\s+(\d+)", text).group(1)) * 1024
+
+    def stop(self, how=signal.SIGTERM):
+        self.process.send_signal(how)
+        self.process.wait(60)
+
+
+def holdfast(folder=None, *flags, cpus=None, threads=1):
+    port = free_port()
+    where = ["--data", folder] if folder else ["--engine", "memory"]
+    return Server([HOLDFAST, "serve", "--listen", f"127.0.0.1:{port}", "--threads", threads,
+                   "--log-level", "error", *where, *flags], port, cpus)
+
+
+def redis(folder, *flags):
+    port = free_port()
+    return Server(["redis-server", "--port", port, "--bind", "127.0.0.1", "--dir", folder,
+                   "--save", "", "--daemonize", "no", *flags], port)
+
+
+def nginx(folder, listen="", server=""):
+    """Answers every request with 100 bytes; `listen` is added to its port, `server` to its block."""
+    port = free_port()
+    config = pathlib.Path(folder) / "nginx.conf"
+    body = "x" * 100
+    config.write_text(f"""
+daemon off; worker_processes 1; pid {folder}/pid; error_log {folder}/error.log;
+events {{ worker_connections 1024; }}
+http {{ access_log off; keepalive_requests 100000000; client_body_temp_path {folder}/b;
+ server {{ listen 127.0.0.1:{port} {listen}; {server} location / {{ return 200 "{body}"; }} }} }}
+""")
+    return Server(["nginx", "-c", config, "-p", folder], port)

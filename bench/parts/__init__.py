@@ -1,0 +1,1 @@
+"""One part of the bench each: part(report, args, folder) measures and adds its rows."""
