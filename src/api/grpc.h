@@ -17,7 +17,8 @@
 #include "wire/grpc.h"
 #include "wire/http.h"
 
-#define GRPC_MESSAGE_MAX ((size_t)4 << 20) /* bytes of one request message, unless a method says */
+#define GRPC_MESSAGE_MAX ((size_t)4 << 20) /* bytes of one request message, unless a method says   \
+                                            */
 
 struct grpc_call;
 
@@ -88,6 +89,9 @@ struct slice grpc_metadata(const struct grpc_call *g, const char *lower);
 /* Sends one message: encoded now, so it may be freed at once. */
 void grpc_send(struct grpc_call *g, const ProtobufCMessage *message);
 
+/* The same for a message that is encoded already (not framed, not compressed). */
+void grpc_send_packed(struct grpc_call *g, struct slice message);
+
 /* Ends the call: trailers, or trailers alone when nothing was sent. `text` is copied; it may be any
  * bytes. Once. The call is gone afterwards unless it was aborted (then see grpc_done()). */
 void grpc_finish(struct grpc_call *g, enum grpc_status status, struct slice text);
@@ -99,7 +103,8 @@ void grpc_finish_with(struct grpc_call *g, enum grpc_status status, struct slice
 /* One message and OK. */
 void grpc_reply(struct grpc_call *g, const ProtobufCMessage *message);
 
-/* Ends the call with the status of `e` (DESIGN section 8) and that text, or err_text(e) for NULL. */
+/* Ends the call with the status of `e` (DESIGN section 8) and that text, or err_text(e) for NULL.
+ */
 void grpc_fail(struct grpc_call *g, enum err e, const char *text);
 enum grpc_status grpc_status_of(enum err e);
 

@@ -188,6 +188,29 @@ struct table_change {
 
 void router_change_table(struct router *r, struct table_change *c);
 
+/* ---- Waiting: what a dialect may ask of the loop ---- */
+
+/* Owned by the caller. Zeroed is stopped. */
+struct router_timer {
+    struct loop_timer timer; /* private to router/ */
+};
+
+/* Calls `call(arg)` once, after that long, on this loop; starts again when it runs. */
+void router_timer_start(struct router *r, struct router_timer *t, uint64_t delay_ms,
+                        void (*call)(void *arg), void *arg);
+
+/* Harmless when it does not run. */
+void router_timer_stop(struct router_timer *t);
+
+/* Owned by the caller, alive until `call` has run. Zeroed is idle. */
+struct router_task {
+    struct loop_task task; /* private to router/ */
+};
+
+/* Calls `call(arg)` once, before the calls that were handed over in this turn are carried out;
+ * never before this has returned. Harmless when it is due already. */
+void router_defer(struct router *r, struct router_task *t, void (*call)(void *arg), void *arg);
+
 /* ---- Circumstances ---- */
 
 /* The time commands of this turn get, milliseconds since 1970 on the node's clock. */
