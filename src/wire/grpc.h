@@ -49,14 +49,22 @@ struct grpc_reader {
     /* Private to wire/. */
     struct buf partial; /* of a message that is not complete */
     struct buf plain;   /* a decompressed message */
+    bool is_given;      /* `partial` was handed out; it is dropped at the next call */
+    uint8_t flag;       /* of the message that was refused */
+    uint32_t size;      /* of the newest message, as sent */
 };
 
 enum grpc_read {
-    GRPC_READ_MORE,      /* all of `bytes` is used; no whole message */
-    GRPC_READ_MESSAGE,   /* `*message` is whole; call again with what is left of `bytes` */
-    GRPC_READ_TOO_LARGE, /* RESOURCE_EXHAUSTED */
-    GRPC_READ_BROKEN     /* INTERNAL: a bad flag, or compressed bytes that are none */
+    GRPC_READ_MORE,       /* all of `bytes` is used; no whole message */
+    GRPC_READ_MESSAGE,    /* `*message` is whole; call again with what is left of `bytes` */
+    GRPC_READ_TOO_LARGE,  /* RESOURCE_EXHAUSTED */
+    GRPC_READ_BROKEN,     /* INTERNAL: compressed bytes that are none */
+    GRPC_READ_BAD_FLAG,   /* INTERNAL: neither 0 nor 1 */
+    GRPC_READ_NO_ENCODING /* INTERNAL: compressed, but no encoding was named */
 };
+
+/* The sentence for a result that is an error, as grpc-go words it. */
+void grpc_read_error_to(const struct grpc_reader *r, enum grpc_read error, struct buf *out);
 
 /* Advances `*bytes`. `*message` points into the given bytes or the reader: until the next call. */
 enum grpc_read grpc_read(struct grpc_reader *r, struct slice *bytes, struct slice *message);
@@ -70,7 +78,11 @@ void grpc_reader_deinit(struct grpc_reader *r);
 size_t grpc_message_begin(struct buf *out);
 void grpc_message_end(struct buf *out, size_t begin, enum grpc_encoding encoding);
 
-/* "250m": at most 8 digits and one of H M S m u n, in ns. False: malformed. */
+/* The prefix alone, of a message of `size` bytes. */
+void grpc_prefix(uint8_t *prefix, bool is_compressed, size_t size);
+
+/* "250m": at most 8 digits and one of H M S m u n, in ns; UINT64_MAX when that is too small. False:
+ * malformed. */
 bool grpc_timeout(struct slice text, uint64_t *ns);
 
 /* Percent-encodes a status message: 0x20-0x7e but '%' stay. */

@@ -1,0 +1,113 @@
+#include "wire/protobuf.h"
+
+#include "base/check.h"
+
+#define VARINT_MAX 10 /* bytes */
+
+static bool take_varint(struct slice *rest, uint64_t *value)
+{
+    uint64_t number = 0;
+    for (size_t i = 0; i < rest->size && i < VARINT_MAX; i++) {
+        const uint8_t byte = rest->data[i];
+        number |= (uint64_t)(byte & 0x7f) << (7 * i);
+        if (byte < 0x80) {
+            *rest = slice_skip(*rest, i + 1);
+            *value = number;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool take_fixed(struct slice *rest, size_t size, uint64_t *value)
+{
+    if (rest->size < size) {
+        return false;
+    }
+    uint64_t number = 0;
+    for (size_t i = 0; i < size; i++) {
+        number |= (uint64_t)rest->data[i] << (8 * i);
+    }
+    *rest = slice_skip(*rest, size);
+    *value = number;
+    return true;
+}
+
+static bool take_bytes(struct slice *rest, struct protobuf_field *field)
+{
+    if (!take_varint(rest, &field->value) || field->value > rest->size) {
+        return false;
+    }
+    field->bytes = slice_of(rest->data, (size_t)field->value);
+    *rest = slice_skip(*rest, (size_t)field->value);
+    return true;
+}
+
+enum protobuf_next protobuf_next(struct slice *rest, struct protobuf_field *field)
+{
+    uint64_t tag = 0;
+    bool is_whole = false;
+    if (rest->size == 0) {
+        return PROTOBUF_END;
+    }
+    if (!take_varint(rest, &tag) || tag > UINT32_MAX || tag >> 3 == 0) {
+        return PROTOBUF_BROKEN;
+    }
+    *field = (struct protobuf_field){.number = (uint32_t)(tag >> 3),
+                                     .type = (enum protobuf_type)(tag & 7)};
+    switch (tag & 7) {
+    case PROTOBUF_VARINT:
+        is_whole = take_varint(rest, &field->value);
+        break;
+    case PROTOBUF_FIXED64:
+        is_whole = take_fixed(rest, 8, &field->value);
+        break;
+    case PROTOBUF_BYTES:
+        is_whole = take_bytes(rest, field);
+        break;
+    case PROTOBUF_FIXED32:
+        is_whole = take_fixed(rest, 4, &field->value);
+        break;
+    default:
+        break;
+    }
+    return is_whole ? PROTOBUF_FIELD : PROTOBUF_BROKEN;
+}
+
+/* ---- Writing ---- */
+
+void protobuf_varint_to(struct buf *out, uint64_t value)
+{
+    uint8_t *to = buf_reserve(out, VARINT_MAX);
+    size_t size = 0;
+    while (value >= 0x80) {
+        to[size++] = (uint8_t)(value | 0x80);
+        value >>= 7;
+    }
+    to[size++] = (uint8_t)value;
+    buf_extend(out, size);
+}
+
+void protobuf_element_to(struct buf *out, uint32_t number, struct slice bytes)
+{
+    CHECK(number > 0);
+    protobuf_varint_to(out, (uint64_t)number << 3 | PROTOBUF_BYTES);
+    protobuf_varint_to(out, bytes.size);
+    buf_append_slice(out, bytes);
+}
+
+void protobuf_bytes_to(struct buf *out, uint32_t number, struct slice bytes)
+{
+    if (bytes.size > 0) {
+        protobuf_element_to(out, number, bytes);
+    }
+}
+
+void protobuf_number_to(struct buf *out, uint32_t number, uint64_t value)
+{
+    CHECK(number > 0);
+    if (value != 0) {
+        protobuf_varint_to(out, (uint64_t)number << 3 | PROTOBUF_VARINT);
+        protobuf_varint_to(out, value);
+    }
+}

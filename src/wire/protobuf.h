@@ -1,0 +1,43 @@
+/* protobuf.h - the encoding of protocol buffers, field by field: for what is known only at run
+ * time (descriptors), for checks before a message is decoded, and for answers that are written
+ * without building a message first. */
+#ifndef WIRE_PROTOBUF_H
+#define WIRE_PROTOBUF_H
+
+#include "base/buf.h"
+
+enum protobuf_type { /* the numbers go over the wire; groups are not read */
+    PROTOBUF_VARINT = 0,
+    PROTOBUF_FIXED64 = 1,
+    PROTOBUF_BYTES = 2,
+    PROTOBUF_FIXED32 = 5
+};
+
+struct protobuf_field {
+    uint32_t number; /* greater than 0 */
+    enum protobuf_type type;
+    uint64_t value;     /* of a number, little-endian ones included */
+    struct slice bytes; /* PROTOBUF_BYTES: borrowed from the message */
+};
+
+enum protobuf_next {
+    PROTOBUF_FIELD,
+    PROTOBUF_END,
+    PROTOBUF_BROKEN
+};
+
+/* Takes the first field off `*rest`. */
+enum protobuf_next protobuf_next(struct slice *rest, struct protobuf_field *field);
+
+/* ---- Writing ---- */
+
+void protobuf_varint_to(struct buf *out, uint64_t value);
+
+/* A field with its number; nothing for the default, as proto3 does. */
+void protobuf_bytes_to(struct buf *out, uint32_t number, struct slice bytes);
+void protobuf_number_to(struct buf *out, uint32_t number, uint64_t value);
+
+/* The same, but written even when it is empty: for elements of repeated fields and messages. */
+void protobuf_element_to(struct buf *out, uint32_t number, struct slice bytes);
+
+#endif
