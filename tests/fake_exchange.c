@@ -90,7 +90,7 @@ static const struct http_route *find_route(const struct http_dialect *const *dia
             return route;
         }
     }
-    return unknown_route();
+    return unknown_route_for(request);
 }
 
 void fake_open(struct fake_exchange *f, struct http_world *w,

@@ -17,10 +17,11 @@
 #include "wire/grpc.h"
 #include "wire/http.h"
 
-#define GRPC_MESSAGE_MAX ((size_t)4 << 20) /* bytes of one request message, unless a method says   \
-                                            */
+#define GRPC_MESSAGE_MAX ((size_t)4 << 20) /* bytes of a request message, unless a method says */
 
 struct grpc_call;
+struct grpc_op;
+struct grpc_text;
 
 /* One method. Constant; `route` first, filled by GRPC_ROUTE. */
 struct grpc_method {
@@ -37,17 +38,18 @@ struct grpc_method {
     void (*on_message)(struct grpc_call *g, const ProtobufCMessage *message);
     /* Less than half of HTTP_STREAM_HIGH waits for the socket. NULL: does not stream. */
     void (*on_writable)(struct grpc_call *g);
-    /* The client is gone, or has cancelled. The handler withdraws what it has begun and calls
-     * grpc_done() as soon as nothing refers to `g`. NULL: it never has anything under way but
-     * what grpc_op_start() began, and grpc.c does this. */
+    /* The client is gone, has cancelled, or sends what cannot be read. The handler withdraws what
+     * it has begun and calls grpc_done() as soon as nothing refers to `g`. NULL: it never has
+     * anything under way but what grpc_op_start() began. That is withdrawn in any case, before this
+     * is called. */
     void (*on_abort)(struct grpc_call *g);
 };
 
 /* For the field `route`; `name` is that of the operation in metrics: "kv_get". */
 #define GRPC_ROUTE(operation)                                                                      \
     {                                                                                              \
-        .name = (operation), .is_streaming = true, .handle = grpc_handle, .on_body = grpc_on_body, \
-        .on_writable = grpc_on_writable, .on_abort = grpc_on_abort                                 \
+        .name = (operation), .body_max = SIZE_MAX, .is_streaming = true, .handle = grpc_handle,    \
+        .on_body = grpc_on_body, .on_writable = grpc_on_writable, .on_abort = grpc_on_abort        \
     }
 void grpc_handle(struct http_exchange *x, void *arg);
 void grpc_on_body(struct http_exchange *x, struct slice bytes);
@@ -63,13 +65,21 @@ struct grpc_call {
     bool is_aborted;
     bool is_finished; /* a status was given */
 
-    /* Private to grpc.c. */
+    /* Private to grpc*.c. */
     struct grpc_reader reader;
-    struct grpc_op *op; /* begun by grpc_op_start() and not done */
+    const ProtobufCMessage *message; /* without client_streams: the one has come */
+    struct grpc_op *op;              /* begun by grpc_op_start() and not done */
+    struct arena messages;           /* with client_streams: the one that is handed out */
+    const char *refusal;             /* the text to end with when the handler is done, or NULL */
+    enum grpc_status refusal_status;
+    struct buf held;        /* came with a message behind which the stream was paused */
+    bool *is_gone;          /* to be set when the call ends, while messages are handed out */
+    struct grpc_text *text; /* base64 of gRPC-Web that is not decoded yet; NULL: is none */
     enum grpc_encoding reply_encoding;
-    bool is_web, is_text; /* gRPC-Web, and its base64 form */
-    bool has_begun;       /* the head of the answer is sent */
-    bool has_message;     /* of a method without client_streams: the one has come */
+    bool is_web;
+    bool is_paused;
+    bool has_begun; /* the head of the answer is sent */
+    bool has_ended; /* the client sends no more */
 };
 
 static inline struct loop_context *grpc_context(const struct grpc_call *g)
@@ -77,11 +87,14 @@ static inline struct loop_context *grpc_context(const struct grpc_call *g)
     return g->x->loop_arg;
 }
 
-/* The method for a request, or NULL: it is not gRPC, or none of these. For a dialect's find(). */
+/* The route for a request, or NULL: it is not for one of these services. For a dialect's find().
+ * What cannot be served of a path that is ours gets a route that says so: an unknown method of a
+ * known service, a wrong content type, HTTP/1 without gRPC-Web; and a browser's preflight. */
 const struct http_route *grpc_find(const struct http_request *request,
                                    const struct grpc_method *methods, size_t count);
 
-/* The value of a metadata field of the request, by its lower-case name; NULL data: absent. */
+/* The value of a metadata field of the request, by its lower-case name; NULL data: absent, or not
+ * base64. Values of "...-bin" are decoded. */
 struct slice grpc_metadata(const struct grpc_call *g, const char *lower);
 
 /* ---- Answers ---- */
@@ -89,7 +102,7 @@ struct slice grpc_metadata(const struct grpc_call *g, const char *lower);
 /* Sends one message: encoded now, so it may be freed at once. */
 void grpc_send(struct grpc_call *g, const ProtobufCMessage *message);
 
-/* The same for a message that is encoded already (not framed, not compressed). */
+/* The same for a message that is encoded already (wire/protobuf.h; not framed, not compressed). */
 void grpc_send_packed(struct grpc_call *g, struct slice message);
 
 /* Ends the call: trailers, or trailers alone when nothing was sent. `text` is copied; it may be any
@@ -102,6 +115,7 @@ void grpc_finish_with(struct grpc_call *g, enum grpc_status status, struct slice
 
 /* One message and OK. */
 void grpc_reply(struct grpc_call *g, const ProtobufCMessage *message);
+void grpc_reply_packed(struct grpc_call *g, struct slice message);
 
 /* Ends the call with the status of `e` (DESIGN section 8) and that text, or err_text(e) for NULL.
  */
@@ -111,7 +125,8 @@ enum grpc_status grpc_status_of(enum err e);
 /* Bytes that wait for the socket: at HTTP_STREAM_HIGH stop until on_writable. */
 size_t grpc_waiting(const struct grpc_call *g);
 
-/* No further on_message until grpc_resume(); the client's window closes meanwhile. */
+/* No further on_message until grpc_resume(); the client's window closes meanwhile. Resuming may
+ * call on_message, so the call may be gone when it returns. */
 void grpc_pause(struct grpc_call *g);
 void grpc_resume(struct grpc_call *g);
 
@@ -141,8 +156,12 @@ void grpc_op_start(struct grpc_op *o);
 
 /* ---- Protobuf ---- */
 
-/* Memory for unpacked messages: from the arena, never freed. */
+/* Memory for unpacked messages: from the arena, never freed. Each piece is preceded by its size. */
 ProtobufCAllocator grpc_allocator(struct arena *arena);
+
+/* The bytes of a string in a message that was unpacked with that allocator, as requests are: zero
+ * bytes inside it are part of it. */
+struct slice grpc_string(const char *text);
 
 static inline struct slice grpc_slice(ProtobufCBinaryData bytes)
 {

@@ -1,10 +1,12 @@
 #include "api/http_err.h"
 
+#include "api/grpc.h"
 #include "api/operations.h"
 #include "base/check.h"
 
 struct saying {
     unsigned status;
+    enum grpc_status grpc;
     const char *text;
 };
 
@@ -12,47 +14,49 @@ static struct saying saying_of(enum err e)
 {
     switch (e) {
     case ERR_NOT_FOUND:
-        return (struct saying){404, "there is nothing of that name"};
+        return (struct saying){404, GRPC_NOT_FOUND, "there is nothing of that name"};
     case ERR_ALREADY_EXISTS:
-        return (struct saying){409, "something of that name exists"};
+        return (struct saying){409, GRPC_ALREADY_EXISTS, "something of that name exists"};
     case ERR_WRONG_TYPE:
-        return (struct saying){409, "the key holds a value of another type"};
+        return (struct saying){409, GRPC_FAILED_PRECONDITION,
+                               "the key holds a value of another type"};
     case ERR_CONFLICT:
-        return (struct saying){412, "the condition did not hold"};
+        return (struct saying){412, GRPC_ABORTED, "the condition did not hold"};
     case ERR_INVALID:
-        return (struct saying){400, "the request is not valid"};
+        return (struct saying){400, GRPC_INVALID_ARGUMENT, "the request is not valid"};
     case ERR_NOT_A_NUMBER:
-        return (struct saying){400, "the value is not an integer"};
+        return (struct saying){400, GRPC_INVALID_ARGUMENT, "the value is not an integer"};
     case ERR_OVERFLOW:
-        return (struct saying){400, "increment or decrement would overflow"};
+        return (struct saying){400, GRPC_OUT_OF_RANGE, "increment or decrement would overflow"};
     case ERR_TOO_LARGE:
-        return (struct saying){413, "over a limit of this server"};
+        return (struct saying){413, GRPC_RESOURCE_EXHAUSTED, "over a limit of this server"};
     case ERR_CROSS_SHARD:
-        return (struct saying){400, "the keys do not lie in one shard"};
+        return (struct saying){400, GRPC_INVALID_ARGUMENT, "the keys do not lie in one shard"};
     case ERR_UNIMPLEMENTED:
-        return (struct saying){501, "not implemented"};
+        return (struct saying){501, GRPC_UNIMPLEMENTED, "not implemented"};
     case ERR_DENIED:
-        return (struct saying){403, "not allowed"};
+        return (struct saying){403, GRPC_PERMISSION_DENIED, "not allowed"};
     case ERR_UNAUTHENTICATED:
-        return (struct saying){401, "not authenticated"};
+        return (struct saying){401, GRPC_UNAUTHENTICATED, "not authenticated"};
     case ERR_BUSY:
-        return (struct saying){429, "too much is under way; try again after a pause"};
+        return (struct saying){429, GRPC_RESOURCE_EXHAUSTED,
+                               "too much is under way; try again after a pause"};
     case ERR_NO_SPACE:
-        return (struct saying){507, "no space is left"};
+        return (struct saying){507, GRPC_RESOURCE_EXHAUSTED, "no space is left"};
     case ERR_STARTING:
-        return (struct saying){503, "the server is starting"};
+        return (struct saying){503, GRPC_UNAVAILABLE, "the server is starting"};
     case ERR_UNAVAILABLE:
-        return (struct saying){503, "not available; nothing has happened"};
+        return (struct saying){503, GRPC_UNAVAILABLE, "not available; nothing has happened"};
     case ERR_UNKNOWN_OUTCOME:
-        return (struct saying){504, "the write may have happened, or may still"};
+        return (struct saying){504, GRPC_UNKNOWN, "the write may have happened, or may still"};
     case ERR_TIMEOUT:
-        return (struct saying){503, "took too long; nothing has happened"};
+        return (struct saying){503, GRPC_DEADLINE_EXCEEDED, "took too long; nothing has happened"};
     case ERR_CANCELED:
-        return (struct saying){503, "withdrawn; nothing has happened"};
+        return (struct saying){503, GRPC_CANCELLED, "withdrawn; nothing has happened"};
     case ERR_IO:
-        return (struct saying){500, "reading or writing stored data failed"};
+        return (struct saying){500, GRPC_INTERNAL, "reading or writing stored data failed"};
     case ERR_CORRUPT:
-        return (struct saying){500, "stored data is damaged"};
+        return (struct saying){500, GRPC_DATA_LOSS, "stored data is damaged"};
     case ERR_WOULD_WAIT: /* never leaves shard/ */
     case ERR_OK:
     case ERR_COUNT:
@@ -64,6 +68,11 @@ static struct saying saying_of(enum err e)
 unsigned http_err_status(enum err e)
 {
     return saying_of(e).status;
+}
+
+enum grpc_status grpc_status_of(enum err e)
+{
+    return e == ERR_OK ? GRPC_OK : saying_of(e).grpc;
 }
 
 const char *http_err_text(enum err e)

@@ -21,9 +21,13 @@ struct http_dialect {
 const struct http_dialect *strato_dialect(void);
 const struct http_dialect *estoraje_dialect(void);
 const struct http_dialect *native_dialect(void); /* /api/v1 */
+const struct http_dialect *regatta_dialect(void); /* and the REST routes of its first version */
 const struct http_dialect *admin_dialect(void);  /* /metrics, /healthz, /readyz */
 
 /* The answer to a path that nobody owns: 404, text/plain, "404 page not found". */
 const struct http_route *unknown_route(void);
+
+/* The same as `request` understands it: gRPC is answered with a status. */
+const struct http_route *unknown_route_for(const struct http_request *request);
 
 #endif

@@ -206,6 +206,11 @@ uint64_t router_table_count(const struct router *r, const struct table *t)
     return shard_table_count(r->node->config.shards, t->options.engine == TABLE_MEMORY, t->id);
 }
 
+uint64_t router_now_ns(const struct router *r)
+{
+    return loop_now_ns(r->loop);
+}
+
 uint64_t router_now_ms(const struct router *r)
 {
     return shard_now_ms(r->host);

@@ -213,6 +213,9 @@ void router_defer(struct router *r, struct router_task *t, void (*call)(void *ar
 
 /* ---- Circumstances ---- */
 
+/* The clock of deadlines (call.h), as of the beginning of this turn; in nanoseconds. */
+uint64_t router_now_ns(const struct router *r);
+
 /* The time commands of this turn get, milliseconds since 1970 on the node's clock. */
 uint64_t router_now_ms(const struct router *r);
 

@@ -89,6 +89,7 @@ struct http_exchange {
     struct arena *arena;         /* the same lifetime */
     void *connection_order;      /* struct call_order of router/call.h */
     void *loop_arg;              /* of the router on this loop, see api/service.h */
+    void *stats;                 /* struct operation_stats of router/facts.h; NULL: not counted */
     void *user;                  /* the handler's own */
     bool is_aborted;
 };
