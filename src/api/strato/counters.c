@@ -1,5 +1,6 @@
-/* Strato's counters: 64-bit integers that are 0 until somebody counts. */
+/* Strato's counters over HTTP: 64-bit integers that are 0 until somebody counts. */
 #include "api/strato/go_text.h"
+#include "api/strato/ops.h"
 #include "api/strato/strato.h"
 
 static void respond(struct http_call *c, const char *name, int64_t number)
@@ -17,10 +18,7 @@ static void respond(struct http_call *c, const char *name, int64_t number)
 static void answer_get(struct http_call *c, const struct result *result)
 {
     int64_t number = 0;
-    enum err e = result->err == ERR_NOT_FOUND ? ERR_OK : result->err;
-    if (result->err == ERR_OK && !parse_int64(result->value, &number)) {
-        e = ERR_NOT_A_NUMBER;
-    }
+    const enum err e = strato_counter(result, &number);
     if (e != ERR_OK) {
         strato_fail(c->x, e);
         return;

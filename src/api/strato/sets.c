@@ -1,13 +1,10 @@
-/* Strato's sets. A change answers with the whole set as it is then, so both happen in one
- * transaction. */
+/* Strato's sets over HTTP. */
+#include "api/strato/ops.h"
 #include "api/strato/strato.h"
-#include "base/check.h"
 
 struct set_call {
     struct http_call http;
-    struct slice key;  /* what the union is made of */
-    struct slice item; /* what is added or removed */
-    struct op parts[2];
+    struct strato_set_change change;
 };
 
 static void respond(struct http_call *c, struct slice key, const struct result *result)
@@ -30,16 +27,6 @@ static void respond(struct http_call *c, struct slice key, const struct result *
     http_body_send(c->x, 200, JSON_GO_TYPE, &body);
 }
 
-/* The members of the call's key: a union of one. */
-static void make_members(struct op *op, const struct slice *key)
-{
-    op->kind = OP_SET_COMBINE;
-    op->number = SET_UNION;
-    op->key = *key;
-    op->items = key;
-    op->item_count = 1;
-}
-
 static void answer_members(struct http_call *c, const struct result *result)
 {
     if (result->err != ERR_OK) {
@@ -54,7 +41,7 @@ static void get(struct http_exchange *x, void *arg)
     (void)arg;
     struct http_call *c = strato_call(x, "sets", OP_SET_COMBINE, answer_members);
     if (c != NULL) {
-        make_members(&c->call.op, &c->call.op.key);
+        strato_set_members(&c->call.op, &c->call.op.key);
         http_call_start(c);
     }
 }
@@ -62,40 +49,27 @@ static void get(struct http_exchange *x, void *arg)
 static void answer_change(struct http_call *c, const struct result *result)
 {
     const struct set_call *s = (const struct set_call *)c;
-    enum err e = result->err;
-    for (size_t i = 0; e == ERR_OK && i < result->result_count; i++) {
-        e = result->results[i].err;
-    }
-    if (e != ERR_OK) {
+    enum err e = ERR_OK;
+    const struct result *members = strato_set_changed(result, &e);
+    if (members == NULL) {
         strato_fail(c->x, e);
-        return;
+    } else {
+        respond(c, s->change.key, members);
     }
-    CHECK(result->result_count == 2);
-    respond(c, s->key, &result->results[1]);
 }
 
 static void change(struct http_exchange *x, enum op_kind kind)
 {
     struct set_call *s = arena_zero(x->arena, sizeof(*s));
-    if (!strato_query(x, "item", &s->item)) {
+    if (!strato_query(x, "item", &s->change.item)) {
         strato_refuse(x, "no item supplied");
         return;
     }
     if (!strato_call_init(&s->http, x, "sets", answer_change)) {
         return;
     }
-    struct op *op = &s->http.call.op;
-    s->key = op->key;
-    s->parts[0] = (struct op){.kind = (uint8_t)kind,
-                              .table = op->table,
-                              .key = s->key,
-                              .items = &s->item,
-                              .item_count = 1};
-    s->parts[1].table = op->table;
-    make_members(&s->parts[1], &s->key);
-    op->kind = OP_TXN;
-    op->ops = s->parts;
-    op->op_count = 2;
+    s->change.key = s->http.call.op.key;
+    strato_set_change(&s->http.call.op, &s->change, kind);
     http_call_start(&s->http);
 }
 

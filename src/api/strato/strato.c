@@ -1,5 +1,6 @@
 /* Strato over HTTP, as its version 0.1.6 spoke. Here: paths to routes, and what the services
- * share. Go's router gin shows through in many places; http_pages.h holds those pages. */
+ * share (gRPC is rpc.c). Go's router gin shows through in many places; http_pages.h holds those
+ * pages. */
 #include "api/strato/strato.h"
 
 #include "api/service.h"
@@ -136,6 +137,10 @@ static const struct http_route *find(const struct http_request *request)
         const struct http_route *route = method_route(&service, request->method);
         route = route == NULL ? NULL : http_tail_route(slice_skip(path, size), route);
         return route == NULL ? unknown_route() : route;
+    }
+    const struct http_route *rpc = strato_rpc_find(request);
+    if (rpc != NULL) {
+        return rpc;
     }
     const bool is_ping = slice_equal(path, SLICE("/ping")) || slice_equal(path, SLICE("/ping/"));
     return is_ping && request->method == HTTP_GET

@@ -34,6 +34,9 @@ struct strato_service {
     const struct http_route *get, *put, *remove;
 };
 
+/* The route of a gRPC request, or NULL. */
+const struct http_route *strato_rpc_find(const struct http_request *request);
+
 struct strato_service strato_cache(void);
 struct strato_service strato_counters(void);
 struct strato_service strato_flags(void);

@@ -1,9 +1,8 @@
-/* Strato's strings: cache (with a time to live), kv, flags. */
+/* Strato's strings over HTTP: cache (with a time to live), kv, flags. */
 #include "api/strato/content.h"
 #include "api/strato/go_text.h"
+#include "api/strato/ops.h"
 #include "api/strato/strato.h"
-
-#define CACHE_TTL_DEFAULT_S 5 /* for a time to live of 0 or less */
 
 static void answer_value(struct http_call *c, const struct result *result)
 {
@@ -75,10 +74,7 @@ static void cache_put(struct http_exchange *x, void *arg)
         return;
     }
     const int32_t wrapped = (int32_t)(uint32_t)(uint64_t)number; /* as the original keeps it */
-    const uint64_t ttl_s = wrapped > 0 ? (uint64_t)wrapped : CACHE_TTL_DEFAULT_S;
-    c->call.op.value = value;
-    c->call.op.expiry_ms = router_now_ms(http_context(x)->router) + ttl_s * 1000;
-    c->call.op.flags = OP_SET_EXPIRY;
+    strato_cache_put(&c->call.op, value, wrapped, router_now_ms(http_context(x)->router));
     http_call_start(c);
 }
 
@@ -135,11 +131,12 @@ struct strato_service strato_kv(void)
 
 static void answer_flag(struct http_call *c, const struct result *result)
 {
-    if (result->err != ERR_OK && result->err != ERR_NOT_FOUND) {
-        strato_fail(c->x, result->err);
+    bool is_set = false;
+    const enum err e = strato_flag(result, &is_set);
+    if (e != ERR_OK) {
+        strato_fail(c->x, e);
         return;
     }
-    const bool is_set = result->err == ERR_OK && slice_equal(result->value, SLICE("true"));
     http_page(c->x, 200, JSON_GO_TYPE,
               is_set ? SLICE("{\"value\":true}") : SLICE("{\"value\":false}"));
 }
@@ -158,7 +155,7 @@ static void flag_put(struct http_exchange *x, void *arg)
         strato_refuse(x, "no flag value specified");
         return;
     }
-    put_into(x, "flags", go_bool(text) ? SLICE("true") : SLICE("false"));
+    put_into(x, "flags", strato_flag_text(go_bool(text)));
 }
 
 struct strato_service strato_flags(void)
