@@ -112,9 +112,62 @@ static struct input join(struct connection *c, uint8_t *data, size_t size)
     return (struct input){area->chunk, end - gap - size, end};
 }
 
-static void choose_protocol(struct connection *c, const struct input *in)
+/* Before the first request. */
+static void await_request(struct connection *c)
 {
-    switch (sniff(input_data(in), input_size(in))) {
+    c->deadline_ns = 0;
+    if ((c->serves & LISTENS_REDIS) == 0) { /* pools of Redis clients stay silent for hours */
+        connection_deadline(c, IDLE_MS);
+    }
+}
+
+/* The client speaks TLS: what it says inside is told apart again. */
+static void begin_tls(struct connection *c, struct input *in)
+{
+    struct tls_context *context = front_tls(c->loop->front);
+    if (context == NULL || pipe_is_tls(&c->pipe)) {
+        log_debug(c->loop->front->log, "front", "a TLS client was sent away",
+                  F_TEXT("peer", pipe_peer(&c->pipe)),
+                  F_TEXT("why", context == NULL ? "there is no certificate" : "TLS inside TLS"));
+        connection_cut(c);
+    } else {
+        connection_deadline(c, HANDSHAKE_MS);
+        pipe_begin_tls(c->loop, &c->pipe, context, slice_of(input_data(in), input_size(in)));
+        in->begin = in->end;
+    }
+    tls_context_release(&context);
+}
+
+void connection_secured(struct connection *c)
+{
+    if (c->phase == PHASE_SNIFF) {
+        c->active_ns = 0; /* it has said nothing yet */
+        await_request(c);
+    }
+}
+
+static void refuse_plain(struct connection *c, enum protocol protocol)
+{
+    if (protocol != PROTOCOL_RESP) {
+        http_refuse(c, 400, "only TLS is spoken here: use https");
+        return;
+    }
+    struct buf out = front_buf_get(c->loop);
+    buf_append_text(&out, "-ERR only TLS is spoken here\r\n");
+    connection_write(c, &out);
+    front_buf_give(c->loop, &out);
+    connection_finish(c);
+}
+
+static void choose_protocol(struct connection *c, struct input *in)
+{
+    const enum protocol protocol = sniff(input_data(in), input_size(in));
+    const bool must_be_tls = c->loop->front->is_tls_only && !pipe_is_tls(&c->pipe);
+    if (must_be_tls && protocol != PROTOCOL_UNKNOWN && protocol != PROTOCOL_TLS) {
+        refuse_plain(c, protocol);
+        return;
+    }
+    switch (protocol) {
     case PROTOCOL_UNKNOWN:
         if (c->deadline_ns == 0 || c->active_ns == 0) {
             connection_deadline(c, HEAD_MS);
@@ -133,9 +186,7 @@ static void choose_protocol(struct connection *c, const struct input *in)
         c->phase = PHASE_HTTP_HEAD;
         break;
     case PROTOCOL_TLS:
-        log_debug(c->loop->front->log, "front", "a TLS client was sent away: there is no TLS yet",
-                  F_TEXT("peer", stream_peer(c->stream)));
-        connection_cut(c);
+        begin_tls(c, in);
         break;
     }
 }
@@ -184,7 +235,7 @@ void connection_continue(struct connection *c)
     loop_again(c->loop->loop); /* calls may have been handed over behind the router's hook */
 }
 
-/* ---- Events of the stream ---- */
+/* ---- Events of the pipe ---- */
 
 static void on_data(void *arg, uint8_t *data, size_t size)
 {
@@ -230,7 +281,7 @@ static void on_end(void *arg, enum err why)
 /* How much waits now: for the gauge, and to see whether the client takes anything. */
 static void note_waiting(struct connection *c)
 {
-    const size_t waiting = c->stream == NULL ? 0 : stream_waiting_bytes(c->stream);
+    const size_t waiting = connection_waiting(c);
     struct front_loop *l = c->loop;
     metric_set(&l->waiting_bytes, metric_get(&l->waiting_bytes) + waiting - c->seen_waiting);
     c->seen_waiting = waiting;
@@ -256,7 +307,7 @@ static void on_closed(void *arg)
     connection_free_if_gone(c);
 }
 
-static const struct stream_events *events(void)
+const struct stream_events *connection_events(void)
 {
     static const struct stream_events table = {room, on_data, on_end, on_drained, on_closed};
     return &table;
@@ -266,7 +317,7 @@ static const struct stream_events *events(void)
 
 size_t connection_waiting(const struct connection *c)
 {
-    return c->stream == NULL ? 0 : stream_waiting_bytes(c->stream);
+    return pipe_waiting_bytes(&c->pipe);
 }
 
 void connection_write(struct connection *c, struct buf *out)
@@ -276,11 +327,11 @@ void connection_write(struct connection *c, struct buf *out)
         return;
     }
     metric_add(&c->loop->bytes_out, out->size);
-    stream_write(c->stream, out);
+    pipe_write(&c->pipe, out);
     note_waiting(c);
     if (c->seen_waiting > OUT_MAX + router_value_max(c->loop->context->router)) {
         log_warn(c->loop->front->log, "front", "a client was cut off: it does not read its answers",
-                 F_TEXT("peer", stream_peer(c->stream)), F_U64("waiting_bytes", c->seen_waiting));
+                 F_TEXT("peer", pipe_peer(&c->pipe)), F_U64("waiting_bytes", c->seen_waiting));
         connection_cut(c);
     }
 }
@@ -292,9 +343,9 @@ void connection_read(struct connection *c, bool is_wanted)
     }
     c->is_reading = is_wanted;
     if (is_wanted) {
-        stream_read_start(c->stream);
+        pipe_read_start(&c->pipe);
     } else {
-        stream_read_stop(c->stream);
+        pipe_read_stop(&c->pipe);
     }
 }
 
@@ -322,7 +373,7 @@ void front_loop_take(struct front_loop *l, const struct front_listener *listener
     }
     struct connection *c = mem_zero(1, sizeof(*c));
     struct err_why why;
-    if (stream_open(l->loop, socket, events(), c, &c->stream, &why) != ERR_OK) {
+    if (pipe_open(l, socket, &c->pipe, &why) != ERR_OK) {
         log_debug(l->front->log, "front", "a connection ended at once", F_TEXT("why", why.text));
         mem_free(c);
         atomic_fetch_sub(&l->assigned, 1);
@@ -338,9 +389,7 @@ void front_loop_take(struct front_loop *l, const struct front_listener *listener
     }
     list_push(&l->connections, &c->link);
     metric_add(&l->opened, 1);
-    if ((c->serves & LISTENS_REDIS) == 0) { /* pools of Redis clients stay silent for hours */
-        connection_deadline(c, IDLE_MS);
-    }
+    await_request(c);
     connection_read(c, true);
 }
 
@@ -364,7 +413,7 @@ void connection_cut(struct connection *c)
         return;
     }
     c->phase = PHASE_GONE;
-    stream_close(&c->stream);
+    pipe_close(&c->pipe);
     note_waiting(c);
     list_remove(&c->dirty);
     connection_drop_input(c);
@@ -384,7 +433,7 @@ void connection_finish(struct connection *c)
     c->phase = PHASE_LINGER;
     connection_drop_input(c);
     resp_close(c);
-    stream_shutdown(c->stream);
+    pipe_shutdown(&c->pipe);
     connection_deadline(c, LINGER_MS);
     connection_read(c, !c->has_ended);
     connection_touch(c);
@@ -405,7 +454,7 @@ void connection_flush(struct connection *c)
 {
     if (c->is_overfull) {
         log_warn(c->loop->front->log, "front", "a client was cut off: too many large requests",
-                 F_TEXT("peer", stream_peer(c->stream)), F_U64("limit_bytes", large_max(c->loop)));
+                 F_TEXT("peer", pipe_peer(&c->pipe)), F_U64("limit_bytes", large_max(c->loop)));
         connection_cut(c);
         return;
     }
@@ -500,7 +549,8 @@ void connection_facts(const struct connection *c, struct connection_facts *out)
     const uint64_t now_ns = loop_now_ns(c->loop->loop);
     *out = (struct connection_facts){
         .id = c->id,
-        .peer = c->stream == NULL ? "" : stream_peer(c->stream),
+        .peer = pipe_peer(&c->pipe),
+        .is_tls = pipe_is_tls(&c->pipe),
         .protocol = c->phase == PHASE_SNIFF ? "" : "http",
         .opened_ms = c->opened_ms,
         .idle_ms = c->active_ns == 0 ? 0 : (now_ns - c->active_ns) / UINT64_C(1000000),

@@ -61,14 +61,16 @@ static enum err read_listener(struct front *f, const char *text, struct err_why 
     l->address = mem_text(text);
     l->address[size] = '\0';
     const struct slice address = slice_of(text, size);
+    const bool is_safe = f->is_insecure || (f->is_tls_only && f->asks_certificate);
     if (!is_loopback(address) && guard_is_name(address)) {
         return err_set(why, ERR_INVALID,
                        "--listen %s: the host must be a numeric address or localhost", l->address);
     }
-    if (!f->is_insecure && !is_loopback(address)) {
+    if (!is_safe && !is_loopback(address)) {
         return err_set(why, ERR_DENIED,
-                       "--listen %s: others than this machine could reach it, and there is no "
-                       "authentication yet; --insecure allows it",
+                       "--listen %s: others than this machine could reach it without "
+                       "authentication; --tls-only with --tls-client-auth require asks them for a "
+                       "certificate, --insecure lets them in",
                        l->address);
     }
     if (mark == NULL) {
@@ -88,6 +90,9 @@ enum err front_open(const struct front_config *config, struct front **out, struc
     f->log = config->log;
     f->connections_max = config->connections_max;
     f->is_insecure = config->is_insecure;
+    f->is_tls_only = config->is_tls_only;
+    f->asks_certificate = config->asks_certificate;
+    (void)pthread_mutex_init(&f->tls_lock, NULL);
     f->loop_count = config->loops;
     for (; f->dialect_count < config->dialect_count; f->dialect_count++) {
         f->dialects[f->dialect_count] = config->dialects[f->dialect_count];
@@ -118,7 +123,27 @@ void front_release(struct front *f)
     for (size_t i = 0; i < f->host_count; i++) {
         mem_free(f->hosts[i]);
     }
+    tls_context_release(&f->tls);
+    (void)pthread_mutex_destroy(&f->tls_lock);
     mem_free(f);
+}
+
+void front_set_tls(struct front *f, struct tls_context *context)
+{
+    struct tls_context *held = tls_context_hold(context);
+    (void)pthread_mutex_lock(&f->tls_lock);
+    struct tls_context *before = f->tls;
+    f->tls = held;
+    (void)pthread_mutex_unlock(&f->tls_lock);
+    tls_context_release(&before);
+}
+
+struct tls_context *front_tls(struct front *f)
+{
+    (void)pthread_mutex_lock(&f->tls_lock);
+    struct tls_context *held = f->tls == NULL ? NULL : tls_context_hold(f->tls);
+    (void)pthread_mutex_unlock(&f->tls_lock);
+    return held;
 }
 
 void front_close(struct front **f)
@@ -206,5 +231,9 @@ void front_stats(const struct front *f, struct front_stats *out)
         out->bytes_in += metric_get(&l->bytes_in);
         out->bytes_out += metric_get(&l->bytes_out);
         out->waiting_bytes += metric_get(&l->waiting_bytes);
+        out->tls_connections += metric_get(&l->pipes.open);
+        out->tls_full += metric_get(&l->pipes.full);
+        out->tls_resumed += metric_get(&l->pipes.resumed);
+        out->tls_failed += metric_get(&l->pipes.failed);
     }
 }

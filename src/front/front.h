@@ -13,6 +13,7 @@
 #include "base/metrics.h"
 #include "router/context.h"
 #include "sys/loop.h"
+#include "wire/tls.h"
 
 #define FRONT_LISTENERS_MAX 16
 #define FRONT_HOSTS_MAX     16
@@ -30,14 +31,20 @@ struct front_config {
     const struct http_dialect *const *dialects; /* in the order in which they are asked */
     size_t dialect_count;
     uint32_t connections_max;
-    bool is_insecure; /* addresses beyond loopback are allowed */
+    bool is_insecure;      /* addresses beyond loopback are allowed */
+    bool is_tls_only;      /* plain text is refused */
+    bool asks_certificate; /* with is_tls_only: whoever gets in was authenticated */
     struct log *log;
 };
 
 /* Copies `config` with its texts. Errors: ERR_INVALID (an address, an unknown dialect), ERR_DENIED
- * (beyond loopback without is_insecure); the sentence names what and why. */
+ * (beyond loopback without is_insecure or asks_certificate); the sentence names what and why. */
 MUST_CHECK enum err front_open(const struct front_config *config, struct front **out,
                                struct err_why *why);
+
+/* TLS connections that begin from now on use `context`: shares it, and lets go of the one before,
+ * which older connections keep. Any thread. */
+void front_set_tls(struct front *f, struct tls_context *context);
 
 /* Harmless when `*f` is NULL. */
 void front_close(struct front **f);
@@ -79,6 +86,8 @@ struct front_stats {
     uint64_t connections_refused;
     uint64_t bytes_in, bytes_out;
     uint64_t waiting_bytes; /* written, not taken by sockets */
+    uint64_t tls_connections;
+    uint64_t tls_full, tls_resumed, tls_failed; /* handshakes */
 };
 void front_stats(const struct front *f, struct front_stats *out);
 

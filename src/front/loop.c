@@ -126,6 +126,7 @@ enum err front_loop_open(struct front *f, struct loop *loop, uint32_t loop_index
     l->routes = mem_zero(ROUTES_MAX, sizeof(*l->routes));
     list_init(&l->connections);
     list_init(&l->dirty);
+    pipe_loop_init(l);
     l->hook = (struct loop_hook){.call = on_turn, .arg = l};
     loop_each_turn(loop, &l->hook);
     atomic_fetch_add(&f->holds, 1);
@@ -172,6 +173,7 @@ void front_loop_close(struct front_loop **loop)
     loop_timer_stop(&l->sweep);
     loop_hook_remove(&l->hook);
     area_deinit(&l->area);
+    pipe_loop_deinit(l);
     while (l->buf_count > 0) {
         buf_deinit(&l->bufs[--l->buf_count]);
     }

@@ -2,7 +2,8 @@
  *
  * The way of bytes:
  *
- *   stream -> connection.c   reads into the loop's area (area.c), tells the protocol (sniff.c)
+ *   stream -> pipe.c         takes TLS off, where there is some
+ *          -> connection.c   reads into the loop's area (area.c), tells the protocol (sniff.c)
  *          -> resp.c         hands them to a session of api/redis
  *          -> http.c         heads and bodies become exchanges (exchange.c), after guard.c agreed
  *   hook of the loop (loop.c) at the end of the turn, behind the router's: one write for each
@@ -12,18 +13,20 @@
 #ifndef FRONT_PRIVATE_H
 #define FRONT_PRIVATE_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "api/redis/redis.h"
 #include "base/chunk.h"
 #include "base/list.h"
 #include "front/front.h"
+#include "front/pipe.h"
 #include "sys/mailbox.h"
-#include "sys/stream.h"
 #include "wire/http1.h"
 
 /* ---- Limits ---- */
 
+#define HANDSHAKE_MS 10000  /* of TLS, from its first byte */
 #define HEAD_MS      10000  /* from the first byte of a request to the end of its head */
 #define BODY_MS      30000  /* without a byte of a body that is due */
 #define IDLE_MS      120000 /* between requests of an HTTP connection */
@@ -108,6 +111,10 @@ struct front {
     size_t dialect_count;
     uint32_t connections_max;
     bool is_insecure;
+    bool is_tls_only;
+    bool asks_certificate;
+    pthread_mutex_t tls_lock;
+    struct tls_context *tls;             /* held; under `tls_lock`. NULL: no TLS */
     char address[STREAM_PEER_BYTES * 4]; /* of the first listener, with its port */
     uint64_t last_id;                    /* of a connection; loop 0 */
     metric refused;                      /* loop 0 */
@@ -116,6 +123,9 @@ struct front {
 };
 
 void front_release(struct front *f);
+
+/* What new connections use, as a hold of the caller's; NULL: no TLS. Any thread. */
+struct tls_context *front_tls(struct front *f);
 
 /* ---- The loop ---- */
 
@@ -144,6 +154,7 @@ struct front_loop {
     struct list dirty;         /* connections that want to be looked at this turn */
     _Atomic uint32_t assigned; /* connections and sockets on their way here */
     struct area area;
+    struct pipe_loop pipes;
     size_t large_bytes;        /* in chunks of connections' own */
     struct buf bufs[BUFS_MAX]; /* empty ones with room */
     size_t buf_count;
@@ -213,7 +224,7 @@ struct connection {
     struct list link;  /* of front_loop.connections */
     struct list dirty; /* of front_loop.dirty */
     struct front_loop *loop;
-    struct stream *stream; /* NULL: closed */
+    struct pipe pipe;
     uint64_t id;
     uint32_t serves; /* bits, as of its listener */
     enum connection_phase phase;
@@ -244,6 +255,12 @@ struct connection {
     struct call_order order;
     size_t scanned; /* of the unfinished head */
 };
+
+/* What its pipe tells it, as a stream would; `arg` is the connection. */
+const struct stream_events *connection_events(void);
+
+/* Its pipe has completed the handshake. */
+void connection_secured(struct connection *c);
 
 /* Wants to be looked at in the hook of this turn. */
 void connection_touch(struct connection *c);

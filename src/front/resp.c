@@ -33,8 +33,9 @@ void resp_open(struct connection *c)
     const struct redis_owner owner = {.on_output = on_output,
                                       .wake_after = wake_after,
                                       .arg = c,
-                                      .peer = stream_peer(c->stream),
-                                      .id = c->id};
+                                      .peer = pipe_peer(&c->pipe),
+                                      .id = c->id,
+                                      .is_tls = pipe_is_tls(&c->pipe)};
     c->redis = redis_open(c->loop->context, &owner);
 }
 

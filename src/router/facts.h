@@ -35,7 +35,8 @@ struct connection_facts {
     uint64_t id;
     const char *peer;
     const char *protocol; /* "resp", "http" */
-    uint64_t opened_ms;   /* wall clock */
+    bool is_tls;
+    uint64_t opened_ms; /* wall clock */
     uint64_t idle_ms;
     char name[64];
     uint32_t db;

@@ -53,9 +53,10 @@ static void add_line(void *arg, const struct connection_facts *f)
     buf_printf(&list->lines, "id=%llu addr=%s laddr=%s name=%s age=%llu idle=%llu",
                (unsigned long long)f->id, f->peer, list->address, f->name,
                (unsigned long long)(age_ms / 1000), (unsigned long long)(f->idle_ms / 1000));
-    buf_printf(&list->lines,
-               " flags=N db=%u sub=0 psub=0 ssub=0 multi=-1 cmd=%s user=default redir=-1 resp=%d\n",
-               (unsigned)f->db, f->last_command, f->resp_version);
+    buf_printf(
+        &list->lines,
+        " flags=N db=%u sub=0 psub=0 ssub=0 multi=-1 cmd=%s user=default redir=-1 resp=%d%s\n",
+        (unsigned)f->db, f->last_command, f->resp_version, f->is_tls ? " tls=yes" : "");
 }
 
 static struct client_list list_begin(const struct task *t)

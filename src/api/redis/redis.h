@@ -24,6 +24,7 @@ struct redis_owner {
     void *arg;
     const char *peer; /* borrowed, lives as long as the session */
     uint64_t id;      /* of the connection, never used again in this node */
+    bool is_tls;
 };
 
 /* `context` is borrowed and outlives the session. */

@@ -340,6 +340,7 @@ void redis_facts(const struct redis_session *s, struct connection_facts *out)
         .id = s->owner.id,
         .peer = s->owner.peer,
         .protocol = "resp",
+        .is_tls = s->owner.is_tls,
         .opened_ms = s->opened_ms,
         .idle_ms = now_ms > s->active_ms ? now_ms - s->active_ms : 0,
         .db = s->db,
