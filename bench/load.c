@@ -1,4 +1,4 @@
-/* load.c - puts load on a server over RESP or HTTP/1 and counts what comes back.
+/* load.c - puts load on a server over RESP or HTTP/1, plain or TLS, and counts what comes back.
  *
  * One thread, epoll, many connections, each with a fixed number of requests in flight, all
  * requests of a connection made before the run, so that the loader costs little beside its system
@@ -7,7 +7,7 @@
  *
  *   load PORT resp-get|resp-set|resp-incr|resp-sadd|resp-mget|resp-mset|http-get|http-post
  *        [-c connections] [-P pipeline] [-k keys] [-d value bytes] [-t seconds] [-n count]
- *        [-p path prefix of HTTP] [-s: keys one after another, to fill a store]
+ *        [-p path prefix of HTTP] [-s: keys one after another, to fill a store] [-T: over TLS]
  *
  * With -n it ends after so many operations, else after -t seconds. */
 #include <arpa/inet.h>
@@ -29,6 +29,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/random.h"
+#include "tls_client.h"
 
 #define REQUESTS_MADE 64 /* different pipelines of a connection */
 #define LATENCIES_MAX (4u << 20)
@@ -57,10 +58,12 @@ struct options {
     uint64_t count;
     const char *prefix;
     bool is_sequential;
+    bool is_tls;
 };
 
 struct connection {
     int fd;
+    SSL *ssl; /* NULL: plain */
     struct buf requests[REQUESTS_MADE];
     size_t next;
     size_t sent;     /* of the present pipeline */
@@ -85,6 +88,7 @@ struct load {
     uint32_t *latencies_us;
     size_t latency_count;
     char *value;
+    SSL_CTX *tls;
     int epoll;
 };
 
@@ -190,7 +194,10 @@ static void send_more(struct connection *c)
 {
     const struct buf *b = &c->requests[c->next];
     while (c->sent < b->size) {
-        const ssize_t n = write(c->fd, b->data + c->sent, b->size - c->sent);
+        const void *data = b->data + c->sent;
+        const size_t size = b->size - c->sent;
+        const ssize_t n =
+            c->ssl != NULL ? tls_client_write(c->ssl, data, size) : write(c->fd, data, size);
         if (n < 0 && errno == EAGAIN) {
             return; /* level-triggered reading goes on; tried again after the next read */
         }
@@ -286,17 +293,31 @@ static bool is_over(const struct load *l, uint64_t began_ns)
                           : (double)(now_ns() - began_ns) >= l->o.seconds * 1e9;
 }
 
-static void on_readable(struct load *l, struct connection *c)
+/* What has come; false: nothing. TLS gives one record at a time, and keeps what it has read. */
+static bool read_all(struct load *l, struct connection *c)
 {
     char data[64 << 10];
-    const ssize_t n = read(c->fd, data, sizeof(data));
-    if (n < 0 && errno == EAGAIN) {
+    bool has_read = false;
+    do {
+        const ssize_t n = c->ssl != NULL ? tls_client_read(c->ssl, data, sizeof(data))
+                                         : read(c->fd, data, sizeof(data));
+        if (n < 0 && errno == EAGAIN) {
+            return has_read;
+        }
+        if (n <= 0) {
+            stop("the server closed a connection");
+        }
+        take(l, c, data, (size_t)n);
+        has_read = true;
+    } while (c->ssl != NULL && SSL_has_pending(c->ssl) == 1);
+    return true;
+}
+
+static void on_readable(struct load *l, struct connection *c)
+{
+    if (!read_all(l, c)) {
         return;
     }
-    if (n <= 0) {
-        stop("the server closed a connection");
-    }
-    take(l, c, data, (size_t)n);
     if (c->waited == 0) {
         if (l->latency_count < LATENCIES_MAX) {
             l->latencies_us[l->latency_count++] = (uint32_t)((now_ns() - c->began_ns) / 1000);
@@ -317,6 +338,12 @@ static void open_connection(struct load *l, struct connection *c)
         stop("connect");
     }
     (void)setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
+    if (l->o.is_tls) {
+        c->ssl = tls_client_on(l->tls, c->fd);
+        if (SSL_do_handshake(c->ssl) != 1) {
+            stop("TLS handshake");
+        }
+    }
     (void)fcntl(c->fd, F_SETFL, O_NONBLOCK);
     struct epoll_event e = {.events = EPOLLIN, .data = {.ptr = c}};
     if (epoll_ctl(l->epoll, EPOLL_CTL_ADD, c->fd, &e) != 0) {
@@ -394,7 +421,7 @@ static void read_options(struct options *o, int argc, char **argv)
     o->port = (int)strtol(argv[1], NULL, 10);
     o->kind = kind_of(argv[2]);
     optind = 3;
-    for (int c; (c = getopt(argc, argv, "c:P:k:d:t:n:p:s")) != -1;) {
+    for (int c; (c = getopt(argc, argv, "c:P:k:d:t:n:p:sT")) != -1;) {
         switch (c) {
         case 'c':
             o->connections = (unsigned)strtoul(optarg, NULL, 10);
@@ -420,6 +447,9 @@ static void read_options(struct options *o, int argc, char **argv)
         case 's':
             o->is_sequential = true;
             break;
+        case 'T':
+            o->is_tls = true;
+            break;
         default:
             exit(2);
         }
@@ -435,6 +465,7 @@ int main(int argc, char **argv)
     l->value = mem_alloc(l->o.value_size + 1);
     memset(l->value, 'x', l->o.value_size);
     l->epoll = epoll_create1(EPOLL_CLOEXEC);
+    l->tls = l->o.is_tls ? tls_client_new() : NULL;
     l->connections = mem_zero(l->o.connections, sizeof(*l->connections));
     for (unsigned i = 0; i < l->o.connections; i++) {
         open_connection(l, &l->connections[i]);

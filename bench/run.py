@@ -13,13 +13,17 @@ import tempfile
 
 from lib.report import Report
 from lib.servers import BUILD, ROOT
-from parts import storage, tables
+from parts import storage, streams, tables, tls, unary
 
 PARTS = {
     "memory": tables.memory,
     "two": tables.two_threads,
     "durable": tables.durable,
     "http": tables.http,
+    "grpc": unary.memory,
+    "grpc-durable": unary.durable,
+    "dstash": streams.dstash,
+    "tls": tls.tls,
     "space": storage.space,
     "restart": storage.restart,
     "cold": storage.cold,

@@ -7,6 +7,7 @@ import os
 import pathlib
 import re
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -97,11 +98,10 @@ def redis(folder, *flags):
                    "--save", "", "--daemonize", "no", *flags], port)
 
 
-def nginx(folder, listen="", server=""):
-    """Answers every request with 100 bytes; `listen` is added to its port, `server` to its block."""
+def nginx(folder, listen="", server="", body="x" * 100):
+    """Answers every request with `body`; `listen` is added to its port, `server` to its block."""
     port = free_port()
     config = pathlib.Path(folder) / "nginx.conf"
-    body = "x" * 100
     config.write_text(f"""
 daemon off; worker_processes 1; pid {folder}/pid; error_log {folder}/error.log;
 events {{ worker_connections 1024; }}
@@ -109,3 +109,22 @@ http {{ access_log off; keepalive_requests 100000000; client_body_temp_path {fol
  server {{ listen 127.0.0.1:{port} {listen}; {server} location / {{ return 200 "{body}"; }} }} }}
 """)
     return Server(["nginx", "-c", config, "-p", folder], port)
+
+
+def etcd_version():
+    """(3, 4) of the etcd that BENCH_ETCD or the PATH names, or None."""
+    if not shutil.which(ETCD):
+        return None
+    text = subprocess.run([ETCD, "--version"], check=True, capture_output=True, text=True).stdout
+    return tuple(map(int, re.search(r"etcd Version: (\d+)\.(\d+)", text).groups()))
+
+
+def etcd(folder):
+    """One member, durable as etcd always is."""
+    port, peers = free_port(), free_port()
+    here, there = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{peers}"
+    return Server([ETCD, "--data-dir", f"{folder}/etcd", "--log-level", "error",
+                   "--listen-client-urls", here, "--advertise-client-urls", here,
+                   "--listen-peer-urls", there, "--initial-advertise-peer-urls", there,
+                   "--initial-cluster", f"default={there}",
+                   "--quota-backend-bytes", 8 << 30], port)
