@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "cli/cert.h"
 #include "cli/check.h"
 #include "server/server.h"
 
@@ -16,6 +17,7 @@ static int usage(FILE *to)
         "  holdfast serve [--data DIR] [--listen ADDR] ...   run a node; serve --help: all "
         "settings\n"
         "  holdfast check DIR                                look at a stopped node's data folder\n"
+        "  holdfast cert --self-signed DIR                   make a certificate to try TLS with\n"
         "  holdfast version                                  print the version\n"
         "  holdfast help                                     print this\n",
         to);
@@ -36,13 +38,22 @@ static int serve_help(void)
     return 0;
 }
 
+/* Where the settings came from: read again on SIGHUP. */
+struct sources {
+    int count;
+    char *const *arguments;
+    bool is_tls_only;
+};
+
 /* What to try, on standard output; the log goes to standard error. */
 static void on_ready(void *arg, const char *address)
 {
-    (void)arg;
+    const struct sources *s = arg;
     const char *colon = strrchr(address, ':');
     if (strncmp(address, "unix:", 5) == 0 || colon == NULL) {
         (void)printf("\nready on %s\n", address);
+    } else if (s->is_tls_only) {
+        (void)printf("\nready on https://%s\n", address);
     } else {
         (void)printf("\nready. Try:\n  curl -X POST -d world %s/hello && curl %s/hello\n"
                      "  redis-cli -p %s get hello\n\n",
@@ -50,12 +61,6 @@ static void on_ready(void *arg, const char *address)
     }
     (void)fflush(stdout);
 }
-
-/* Where the settings came from: read again on SIGHUP. */
-struct sources {
-    int count;
-    char *const *arguments;
-};
 
 static enum err reload(void *arg, struct config *fresh, struct err_why *why)
 {
@@ -74,7 +79,7 @@ static int serve(int count, char *const *arguments)
     struct err_why why = {0};
     enum err e = config_load(config, count, arguments, environ, &why);
     if (e == ERR_OK) {
-        struct sources sources = {count, arguments};
+        struct sources sources = {count, arguments, config->is_tls_only != 0};
         const struct server_owner owner = {.arg = &sources, .on_ready = on_ready, .reload = reload};
         e = server_run(config, &owner, &why);
     }
@@ -97,6 +102,9 @@ int main(int argc, char **argv)
     }
     if (strcmp(command, "check") == 0) {
         return check_command(argc - 2, argv + 2);
+    }
+    if (strcmp(command, "cert") == 0) {
+        return cert_command(argc - 2, argv + 2);
     }
     if (strcmp(command, "version") == 0 || strcmp(command, "--version") == 0) {
         (void)puts("holdfast " HOLDFAST_VERSION);

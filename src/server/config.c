@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "server/certificates.h"
 
 #define ENVIRONMENT_PREFIX "HOLDFAST_"
 
@@ -70,6 +71,17 @@ static const struct setting settings[] = {
      "form of log lines"},
     {"insecure", SETTING_SWITCH, AT(is_insecure), 0, 0, 1, NULL, "no", false,
      "listen beyond loopback although anybody may then do anything"},
+    {"tls-cert", SETTING_TEXT, AT(tls_cert), 0, 0, 0, NULL, "", false,
+     "FILE (PEM) of the certificate and those between it and its authority; read again when it "
+     "changes. TLS and plain text share the port"},
+    {"tls-key", SETTING_TEXT, AT(tls_key), 0, 0, 0, NULL, "", false,
+     "FILE (PEM) of its private key, without a password"},
+    {"tls-client-ca", SETTING_TEXT, AT(tls_client_ca), 0, 0, 0, NULL, "", false,
+     "FILE (PEM) of the authorities that clients' certificates are signed by"},
+    {"tls-client-auth", SETTING_CHOICE, AT(tls_client_auth), 0, 0, 0, "none|request|require",
+     "none", false, "whether TLS clients may or must show a certificate"},
+    {"tls-only", SETTING_SWITCH, AT(is_tls_only), 0, 0, 1, NULL, "no", false,
+     "refuse plain text. With --tls-client-auth require this counts as authentication"},
     {"stop-timeout", SETTING_DURATION, AT(stop_timeout_ms), 0, 0, 3600000, NULL, "10s", true,
      "TIME for requests in flight after SIGTERM"},
     {"slow", SETTING_MICROSECONDS, AT(slow_us), 0, 0, UINT64_MAX, NULL, "100ms", false,
@@ -456,7 +468,7 @@ static enum err finish(struct config *c, struct err_why *why)
         return err_set(why, ERR_INVALID,
                        "--data DIR is needed, or --engine memory for a node that keeps nothing");
     }
-    return ERR_OK;
+    return certificates_check(c, why);
 }
 
 enum err config_load(struct config *c, int count, char *const *arguments, char *const *environment,

@@ -25,6 +25,11 @@ struct config {
     uint32_t host_count;
     char name[CONFIG_TEXT_MAX]; /* of the node; "": its host's */
     char file[CONFIG_TEXT_MAX];
+    char tls_cert[CONFIG_TEXT_MAX]; /* "": no TLS */
+    char tls_key[CONFIG_TEXT_MAX];
+    char tls_client_ca[CONFIG_TEXT_MAX];
+    uint64_t tls_client_auth; /* enum tls_client_auth */
+    uint64_t is_tls_only;
     uint64_t threads; /* 0: as many as processors */
     uint64_t shards;
     uint64_t engine;       /* enum table_engine */

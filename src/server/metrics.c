@@ -118,6 +118,28 @@ static void write_front(struct server *s, struct buf *out)
         f.waiting_bytes);
 }
 
+/* Without TLS all of it is 0. */
+static void write_tls(struct server *s, struct buf *out)
+{
+    struct front_stats f;
+    struct certificate_stats c;
+    front_stats(s->front, &f);
+    certificates_stats(s->certificates, &c);
+    one(out, "holdfast_tls_connections", "gauge", "Open connections through TLS.",
+        f.tls_connections);
+    metrics_family(out, "holdfast_tls_handshakes_total", "counter",
+                   "Handshakes of TLS, by their result.");
+    metrics_sample(out, "holdfast_tls_handshakes_total", "result=\"full\"", f.tls_full);
+    metrics_sample(out, "holdfast_tls_handshakes_total", "result=\"resumed\"", f.tls_resumed);
+    metrics_sample(out, "holdfast_tls_handshakes_total", "result=\"failed\"", f.tls_failed);
+    one(out, "holdfast_tls_certificate_expiry_seconds", "gauge",
+        "When the certificate ends, in seconds since 1970; 0 without TLS.", c.expiry_s);
+    metrics_family(out, "holdfast_tls_reloads_total", "counter",
+                   "Times a changed certificate was read, by what came of it.");
+    metrics_sample(out, "holdfast_tls_reloads_total", "result=\"taken\"", c.taken);
+    metrics_sample(out, "holdfast_tls_reloads_total", "result=\"refused\"", c.refused);
+}
+
 static void write_shards(struct server *s, struct buf *out)
 {
     struct shard_stats sum = {0};
@@ -243,6 +265,7 @@ void metrics_write(struct server *s, struct buf *out)
 {
     write_requests(s, out);
     write_front(s, out);
+    write_tls(s, out);
     write_shards(s, out);
     write_tables(s, out);
     write_engines(s, out);

@@ -176,11 +176,17 @@ static void close_loop(struct server_loop *l)
     }
 }
 
+/* Jobs that are no shard's: those of loop 0. */
+static bool has_jobs(const struct server_loop *l)
+{
+    return l->index == 0 && !certificates_are_idle(l->server->certificates);
+}
+
 /* Once it is to stop a loop only waits for jobs on workers. */
 static void on_watch(void *arg)
 {
     struct server_loop *l = arg;
-    if (l->is_stopping && shard_is_idle(l->host)) {
+    if (l->is_stopping && shard_is_idle(l->host) && !has_jobs(l)) {
         loop_stop(l->loop);
         return;
     }
@@ -207,6 +213,9 @@ static void on_order(void *arg, struct letter *letter)
     case ORDER_STOP:
         loop_timer_stop(&l->tick);
         shard_quiesce(l->host);
+        if (l->index == 0) {
+            certificates_stop(l->server->certificates);
+        }
         l->is_stopping = true;
         on_watch(l);
         return;
@@ -314,6 +323,7 @@ static void on_reload(void *arg, int number)
         log_info(&s->log, "server", "settings read again");
     }
     mem_free(fresh);
+    certificates_reload(s->certificates);
 }
 
 /* ---- Start ---- */
@@ -384,6 +394,9 @@ static enum err open_front(struct server *s, struct err_why *why)
                                   .dialect_count = sizeof(dialects) / sizeof(dialects[0]),
                                   .connections_max = (uint32_t)s->config.connections_max,
                                   .is_insecure = s->config.is_insecure != 0,
+                                  .is_tls_only = s->config.is_tls_only != 0,
+                                  .asks_certificate =
+                                      s->config.tls_client_auth == TLS_CLIENT_REQUIRE,
                                   .log = &s->log};
     for (uint32_t i = 0; i < s->config.listen_count; i++) {
         config.listen[i] = s->config.listen[i];
@@ -393,7 +406,9 @@ static enum err open_front(struct server *s, struct err_why *why)
         config.hosts[i] = s->config.hosts[i];
     }
     config.host_count = s->config.host_count;
-    return front_open(&config, &s->front, why);
+    const enum err e = front_open(&config, &s->front, why);
+    return e == ERR_OK ? certificates_open(&s->config, s->front, &s->log, &s->certificates, why)
+                       : e;
 }
 
 static enum err start(struct server *s, struct err_why *why)
@@ -415,6 +430,7 @@ static enum err start(struct server *s, struct err_why *why)
     e = e == ERR_OK ? front_listen(s->front, s->loops[0].loop, why) : e;
     if (e == ERR_OK) {
         facts_note_address(s);
+        certificates_watch(s->certificates, s->loops[0].loop, s->pool);
         router_start(s->loops[0].router);
     }
     return e;
@@ -436,6 +452,7 @@ static void stop(struct server *s, bool has_run)
         signal_watch_close(&s->signals[i]);
     }
     loop_timer_stop(&s->stop_timer);
+    certificates_close(&s->certificates);
     front_close(&s->front);
     close_loop(&s->loops[0]);
     loop_close(&s->loops[0].loop);

@@ -8,6 +8,7 @@
 #include "front/front.h"
 #include "router/context.h"
 #include "router/router.h"
+#include "server/certificates.h"
 #include "server/config.h"
 #include "server/identity.h"
 #include "server/server.h"
@@ -70,6 +71,7 @@ struct server {
     struct shard_node *shards;
     struct router_node *routers;
     struct front *front;
+    struct certificates *certificates; /* NULL: no TLS */
     struct server_loop *loops;
     uint32_t loop_count;
     sem_t started;
