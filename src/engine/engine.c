@@ -26,6 +26,12 @@ void view_close(struct reader *view)
     *view = (struct reader){0};
 }
 
+uint64_t view_bytes(const struct reader *view)
+{
+    CHECK(view->engine != NULL);
+    return view->engine->ops->view_bytes(view);
+}
+
 enum err engine_get(const struct reader *r, struct slice key, enum engine_wait wait,
                     struct arena *arena, struct record *record)
 {

@@ -74,6 +74,7 @@ struct engine_stats {
     uint64_t waiting; /* replaced versions and nodes not given back yet */
     uint64_t cache_hits, cache_misses, cache_bytes; /* record cache */
     uint64_t views;                                 /* open */
+    uint64_t pinned_bytes; /* memory: of replaced versions that only views keep */
 };
 
 /* ---- Readers ---- */
@@ -90,6 +91,11 @@ MUST_CHECK enum err view_open(struct engine *e, struct reader *view);
 
 /* Any thread. Nothing read through it is used any more, no scan of it is open. */
 void view_close(struct reader *view);
+
+/* About how much longer everything has become because of this view, in bytes: memory: the replaced
+ * versions that no newer view needs too, as of the last collection; disk: all that was written
+ * since it was opened, which is never less. Any thread. */
+uint64_t view_bytes(const struct reader *view);
 
 /* Errors: ERR_NOT_FOUND, ERR_WOULD_WAIT, ERR_IO, ERR_CORRUPT. */
 MUST_CHECK enum err engine_get(const struct reader *r, struct slice key, enum engine_wait wait,

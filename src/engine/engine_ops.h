@@ -11,6 +11,7 @@ struct engine_ops {
     struct reader (*writer)(struct engine *e);
     enum err (*view_open)(struct engine *e, struct reader *view);
     void (*view_close)(struct reader *view);
+    uint64_t (*view_bytes)(const struct reader *view);
     enum err (*get)(const struct reader *r, struct slice key, enum engine_wait wait,
                     struct arena *arena, struct record *record);
     void (*get_many)(struct lookup *lookups, size_t count, enum engine_wait wait,

@@ -127,13 +127,15 @@ static void send(struct router *r, struct call *c, uint32_t group, bool is_memor
     const bool is_own = owner == r->index;
     const bool is_read = op_is_read(&c->op);
     const bool is_behind = !planted("stale-reads") && c->order != NULL &&
-                           c->order->unfinished > 0 && (c->order->shards & order_bit(group)) != 0;
+                           c->order->unfinished > 0 && (c->order->shards & order_bit(group)) != 0 &&
+                           c->view == NULL;
     c->work = (struct shard_work){
         .op = &c->op,
         .result = &c->result,
         .done = on_done_here,
         .deadline_ns = c->deadline_ns,
         .budget_bytes = c->budget_bytes == 0 ? CALL_BUDGET_BYTES : c->budget_bytes,
+        .view = c->view,
         .group = group,
         .is_memory = is_memory,
         .is_behind = is_behind && is_read && c->level == READ_LINEARIZABLE};

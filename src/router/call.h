@@ -47,6 +47,7 @@ struct call {
     enum read_level level;
 
     /* Private to router/. */
+    struct shard_view *view; /* the state a page of a source is read from; NULL: the newest */
     struct shard_work work;
     struct router_mail mail;
     struct call *next;

@@ -95,6 +95,7 @@ struct source_config {
     bool is_reverse;
     bool is_after; /* from is exclusive */
     bool keys_only;
+    bool is_snapshot; /* all pages show one state of each shard, see source_open() */
     struct call_order *order;
 };
 
@@ -115,7 +116,14 @@ struct source_page {
 };
 
 /* Copies what `config` refers to. Each page shows a newer state or the same, and goes on behind the
- * last key of the page before. */
+ * last key of the page before.
+ *
+ * With `is_snapshot` each shard's rows are of one state, pinned by the first page behind the
+ * writes of `order` that were handed over before it: one instant for a source that lies in one
+ * shard (SOURCE_SHARD, SOURCE_MEMBERS, SOURCE_LOG, the range of a table with partition=table), one
+ * view per shard for the range of another. Such states are few and cost room (SHARD_VIEWS_MAX and
+ * the limits below it): past a limit a page answers ERR_UNAVAILABLE, and the reader begins anew.
+ * Nothing is kept from the last page on. */
 struct source *source_open(struct router *r, const struct source_config *config);
 
 /* One at a time. `done` runs on the same loop, never in this call. */
@@ -123,6 +131,10 @@ void source_next(struct source *s, struct source_page *page);
 
 /* A page under way ends first, with ERR_CANCELED. Sets `*s` to NULL. */
 void source_close(struct source **s);
+
+/* The node has failed (simulated world) and its routers are closed: the same, but nothing comes any
+ * more. */
+void source_forget(struct source **s);
 
 /* ---- Resume points for cursors of 64 bits ---- */
 

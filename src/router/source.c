@@ -2,7 +2,10 @@
  *
  * A strand is what comes from one shard: a page of rows, kept here, and where the next
  * page begins. The rows given out are the least of all strands' first rows, until some
- * strand runs dry; then that one is asked for its next page. */
+ * strand runs dry; then that one is asked for its next page.
+ *
+ * A strand of a snapshot first asks for something small: when that is answered, the writes before
+ * it are published, and the view that is pinned then has them. */
 #include "base/check.h"
 #include "base/mem.h"
 #include "router/router_private.h"
@@ -12,7 +15,8 @@
 struct strand {
     struct source *source;
     struct call call;
-    struct arena arena; /* of the page */
+    struct shard_view *view; /* of a snapshot, from its first page to its last */
+    struct arena arena;      /* of the page */
     const struct row *rows;
     size_t count;
     size_t next;
@@ -83,8 +87,16 @@ struct source *source_open(struct router *r, const struct source_config *config)
     return s;
 }
 
+static void close_views(struct source *s)
+{
+    for (size_t i = 0; i < s->strand_count; i++) {
+        shard_view_close(&s->strands[i].view);
+    }
+}
+
 static void free_source(struct source *s)
 {
+    close_views(s);
     for (size_t i = 0; i < s->strand_count; i++) {
         arena_deinit(&s->strands[i].arena);
         buf_deinit(&s->strands[i].edge);
@@ -132,6 +144,13 @@ static void fill_op(struct strand *d, uint64_t limit)
 
 static void give(struct source *s);
 
+static void end_answer(struct source *s)
+{
+    if (--s->waiting == 0) {
+        give(s);
+    }
+}
+
 static void on_page(struct call *c)
 {
     struct strand *d = container_of(c, struct strand, call);
@@ -147,9 +166,10 @@ static void on_page(struct call *c)
         d->count = c->result.row_count;
         d->is_end = !c->result.is_more;
     }
-    if (--s->waiting == 0) {
-        give(s);
+    if (d->is_end) {
+        shard_view_close(&d->view);
     }
+    end_answer(s);
 }
 
 static uint64_t limit_left(const struct source *s)
@@ -157,24 +177,61 @@ static uint64_t limit_left(const struct source *s)
     return s->config.limit == 0 ? 0 : s->config.limit - s->given;
 }
 
-static void ask(struct strand *d, size_t bytes)
+static void send(struct strand *d, call_fn done)
 {
     struct source *s = d->source;
-    arena_reset(&d->arena);
-    d->rows = NULL;
-    d->count = 0;
-    d->next = 0;
-    fill_op(d, limit_left(s));
-    d->call.done = on_page;
+    d->call.done = done;
     d->call.order = s->config.order;
-    d->call.budget_bytes = bytes;
-    s->waiting++;
+    d->call.view = d->view;
     const struct table *t = table_of(s);
     if (t == NULL || !atomic_load(&s->router->node->is_ready)) {
         router_call(s->router, &d->call); /* is refused, in its own time */
         return;
     }
     router_send_counted(s->router, &d->call, d->shard + 1, t->options.engine == TABLE_MEMORY);
+}
+
+static void ask_rows(struct strand *d)
+{
+    arena_reset(&d->arena);
+    d->rows = NULL;
+    d->count = 0;
+    d->next = 0;
+    fill_op(d, limit_left(d->source));
+    send(d, on_page);
+}
+
+/* What was written before is published. */
+static void on_reached(struct call *c)
+{
+    struct strand *d = container_of(c, struct strand, call);
+    struct source *s = d->source;
+    enum err e = c->result.err;
+    if (e == ERR_OK && s->is_closed) {
+        e = ERR_CANCELED;
+    }
+    if (e == ERR_OK) {
+        e = shard_view_open(s->router->host, d->shard + 1, c->work.is_memory, &d->view);
+    }
+    if (e != ERR_OK) {
+        s->err = e;
+        end_answer(s);
+        return;
+    }
+    ask_rows(d);
+}
+
+static void ask(struct strand *d, size_t bytes)
+{
+    struct source *s = d->source;
+    d->call.budget_bytes = bytes;
+    s->waiting++;
+    if (!s->config.is_snapshot || d->view != NULL) {
+        ask_rows(d);
+        return;
+    }
+    d->call.op = (struct op){.kind = OP_COUNT, .table = s->config.table};
+    send(d, on_reached);
 }
 
 /* The strand whose first row comes next, or NULL. */
@@ -234,6 +291,9 @@ static void end_page(struct source *s)
     p->rows = s->rows;
     p->err = s->is_closed ? ERR_CANCELED : s->err;
     p->is_end = p->err != ERR_OK || p->is_end;
+    if (p->is_end) {
+        close_views(s);
+    }
     const bool is_closed = s->is_closed;
     p->done(p);
     if (is_closed) {
@@ -267,6 +327,9 @@ static void on_next(void *arg)
     size_t dry = 0;
     for (size_t i = 0; i < s->strand_count; i++) {
         dry += s->strands[i].next == s->strands[i].count && !s->strands[i].is_end ? 1 : 0;
+        if (s->strands[i].view != NULL) {
+            shard_view_touch(s->strands[i].view);
+        }
     }
     if (s->is_closed || s->err != ERR_OK || dry == 0) {
         give(s);
@@ -309,5 +372,14 @@ void source_close(struct source **source)
         free_source(s);
     } else {
         s->is_closed = true;
+    }
+}
+
+void source_forget(struct source **source)
+{
+    struct source *s = *source;
+    *source = NULL;
+    if (s != NULL) {
+        free_source(s);
     }
 }

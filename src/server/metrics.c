@@ -183,6 +183,23 @@ static void write_shards(struct server *s, struct buf *out)
     metrics_histogram(out, "holdfast_apply_seconds", "", &sum.apply_us, US_PER_S);
 }
 
+static void write_snapshots(struct server *s, struct buf *out)
+{
+    uint64_t now = 0;
+    uint64_t refused = 0;
+    uint64_t ended = 0;
+    for (uint32_t i = 0; i < s->loop_count; i++) {
+        const struct shard_stats *l = shard_host_stats(s->loops[i].host);
+        now += metric_get(&l->views);
+        refused += metric_get(&l->views_refused);
+        ended += metric_get(&l->views_ended);
+    }
+    one(out, "holdfast_snapshots", "gauge", "States of shards kept for streams.", now);
+    one(out, "holdfast_snapshots_refused_total", "counter", "Snapshots over the limit.", refused);
+    one(out, "holdfast_snapshots_ended_total", "counter",
+        "Snapshots ended because they cost too much or nobody read on.", ended);
+}
+
 static void write_journal(struct server *s, struct buf *out)
 {
     struct journal_stats j;
@@ -267,6 +284,7 @@ void metrics_write(struct server *s, struct buf *out)
     write_front(s, out);
     write_tls(s, out);
     write_shards(s, out);
+    write_snapshots(s, out);
     write_tables(s, out);
     write_engines(s, out);
     if (s->journal != NULL) {

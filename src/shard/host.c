@@ -80,7 +80,11 @@ void shard_submit(struct shard_host *h, struct shard_work *w)
 {
     CHECK(w->group <= h->node->config.shards);
     w->is_read = op_is_read(w->op);
-    if (w->is_memory) {
+    if (w->view != NULL) {
+        CHECK(w->is_read);
+        CHECK(!w->is_behind);
+        work_push(&h->reads, w);
+    } else if (w->is_memory) {
         const bool is_own = shard_at(h->node, w->group)->host == h;
         CHECK(is_own || (w->is_read && !w->is_behind));
         work_push(is_own ? &h->run : &h->reads, w);
@@ -152,13 +156,15 @@ void shard_begin_memory(struct shard *s)
     }
 }
 
-/* Counts what the engine holds into the node's sum. */
-static void count_memory(struct shard *s)
+void shard_count_memory(struct shard *s)
 {
-    const uint64_t bytes = engine_stats(s->memory_engine).used_bytes;
-    atomic_fetch_add_explicit(&s->node->memory_bytes, bytes - s->memory_bytes,
+    const struct engine_stats stats = engine_stats(s->memory_engine);
+    atomic_fetch_add_explicit(&s->node->memory_bytes, stats.used_bytes - s->memory_bytes,
                               memory_order_relaxed);
-    s->memory_bytes = bytes;
+    s->memory_bytes = stats.used_bytes;
+    atomic_fetch_add_explicit(&s->node->pinned_bytes, stats.pinned_bytes - s->pinned_bytes,
+                              memory_order_relaxed);
+    s->pinned_bytes = stats.pinned_bytes;
 }
 
 static void commit_memory(struct shard_host *h)
@@ -170,7 +176,7 @@ static void commit_memory(struct shard_host *h)
             const struct model_applied applied = {.index = ++s->memory_revision};
             const enum err e = model_commit(s->memory, &applied);
             CHECK(e == ERR_OK);
-            count_memory(s);
+            shard_count_memory(s);
         }
     }
 }
@@ -256,7 +262,12 @@ static void run_reads(struct shard_host *h)
             *w->result = (struct result){.err = e};
             continue;
         }
-        fill_step(h, &steps[used++], w, shard_at(h->node, w->group)->memory);
+        fill_step(h, &steps[used], w, shard_at(h->node, w->group)->memory);
+        if (w->view != NULL) {
+            shard_view_read(h, &steps[used], w);
+            continue;
+        }
+        used++;
         budget = w->budget_bytes > budget ? w->budget_bytes : budget;
     }
     if (used > 0) {
@@ -274,7 +285,11 @@ static bool collect(struct shard_host *h)
 {
     bool is_more = false;
     for (size_t i = 0; i < h->shard_count; i++) {
-        is_more = engine_collect(h->shards[i]->memory_engine, 256) || is_more;
+        struct shard *s = h->shards[i];
+        is_more = engine_collect(s->memory_engine, 256) || is_more;
+        if (s->pinned_bytes > 0) { /* perhaps less now */
+            shard_count_memory(s);
+        }
     }
     return is_more;
 }
@@ -402,6 +417,7 @@ enum err shard_host_open(struct shard_node *n, struct loop *l, uint32_t loop_ind
     h->random.state = n->config.seed + loop_index;
     list_init(&h->cold_jobs);
     list_init(&h->cold_views);
+    list_init(&h->views);
     h->reader = epoch_join(&n->epoch);
     h->shards = mem_zero(n->config.shards + 1, sizeof(struct shard *));
     struct mailbox *wake = NULL;
@@ -412,12 +428,25 @@ enum err shard_host_open(struct shard_node *n, struct loop *l, uint32_t loop_ind
         h->shard_count += e == ERR_OK ? 1 : 0;
     }
     epoch_idle(h->reader);
+    n->hosts[loop_index] = h;
     if (e != ERR_OK) {
         shard_host_close(&h);
         return e;
     }
     *out = h;
     return ERR_OK;
+}
+
+/* What is under way on any loop may hold the engines of this one. */
+static void forget_all(struct shard_node *n)
+{
+    for (uint32_t i = 0; i < n->config.loops; i++) {
+        if (n->hosts[i] != NULL) {
+            shard_forget_reads(n->hosts[i]);
+            shard_forget_upkeep(n->hosts[i]);
+            shard_forget_views(n->hosts[i]);
+        }
+    }
 }
 
 void shard_host_close(struct shard_host **host)
@@ -427,11 +456,12 @@ void shard_host_close(struct shard_host **host)
         return;
     }
     if (atomic_load(&h->node->has_failed)) {
-        shard_forget_reads(h);
-        shard_forget_upkeep(h);
+        forget_all(h->node);
     } else {
         CHECK(shard_is_idle(h));
+        CHECK(list_empty(&h->views));
     }
+    h->node->hosts[h->index] = NULL;
     struct mailbox *wake = atomic_exchange(&h->node->wakes[h->index], NULL);
     if (wake != NULL) {
         mailbox_close(&wake);

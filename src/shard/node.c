@@ -20,6 +20,8 @@ struct shard_node *shard_node_open(const struct shard_config *config)
     node_clock_start(&n->clock, config->mono_ns / 1000000, config->wall_ms, 0);
     n->shards = mem_zero(config->shards + 1, sizeof(struct shard *));
     n->wakes = mem_zero(config->loops, sizeof(*n->wakes));
+    n->hosts = mem_zero(config->loops, sizeof(struct shard_host *));
+    n->largest_views = mem_zero(config->loops, sizeof(*n->largest_views));
     return n;
 }
 
@@ -31,6 +33,8 @@ void shard_node_close(struct shard_node **node)
     }
     mem_free(n->shards);
     mem_free(n->wakes);
+    mem_free(n->hosts);
+    mem_free(n->largest_views);
     free(n);
     *node = NULL;
 }

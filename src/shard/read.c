@@ -15,17 +15,27 @@
 #define COLD_GROUP_MAX   2 /* reads of one job: the more jobs, the more of them side by side */
 #define COLD_TRIES_MAX   1000
 
+/* The state they read; NULL: the newest. */
+static const struct reader *reader_of(const struct cold_reads *c)
+{
+    if (c->pinned != NULL) {
+        return &c->pinned->reader;
+    }
+    return c->view == NULL ? NULL : &c->view->reader;
+}
+
 static void on_cold_work(void *arg)
 {
     struct cold_reads *c = arg;
-    if (c->view == NULL) {
+    const struct reader *reader = reader_of(c);
+    if (reader == NULL) {
         for (size_t i = 0; i < c->count; i++) {
             model_read(&c->steps[i], 1, ENGINE_MAY_WAIT, c->works[i]->budget_bytes, &c->arena);
         }
         return;
     }
     for (size_t i = 0; i < c->count; i++) {
-        model_read_view(&c->steps[i], &c->view->reader, ENGINE_MAY_WAIT, c->works[i]->budget_bytes,
+        model_read_view(&c->steps[i], reader, ENGINE_MAY_WAIT, c->works[i]->budget_bytes,
                         &c->arena);
     }
 }
@@ -62,6 +72,10 @@ static struct cold_view *open_view(struct shard_host *h, struct shard *s)
 
 static void take_view(struct cold_reads *c)
 {
+    if (c->pinned != NULL) {
+        shard_view_use(c->pinned);
+        return;
+    }
     c->view = find_view(c->host, c->shard);
     if (c->view == NULL) {
         c->view = open_view(c->host, c->shard);
@@ -85,6 +99,9 @@ static void give_view(struct cold_view *v)
 static void free_cold(struct cold_reads *c)
 {
     give_view(c->view);
+    if (c->pinned != NULL) {
+        shard_view_unuse(c->pinned);
+    }
     list_remove(&c->link);
     arena_deinit(&c->arena);
     mem_free(c);
@@ -124,11 +141,13 @@ static void on_cold_done(void *arg)
     free_cold(c);
 }
 
-static struct cold_reads *cold_new(struct shard_host *h, struct shard *s, struct list *jobs)
+static struct cold_reads *cold_new(struct shard_host *h, const struct shard_work *w,
+                                   struct list *jobs)
 {
     struct cold_reads *c = mem_zero(1, sizeof(*c));
     c->host = h;
-    c->shard = s;
+    c->shard = shard_at(h->node, w->group);
+    c->pinned = w->view;
     c->steps = arena_get(&c->arena, COLD_GROUP_MAX * sizeof(*c->steps));
     c->works = arena_get(&c->arena, COLD_GROUP_MAX * sizeof(struct shard_work *));
     list_push(jobs, &c->link);
@@ -138,14 +157,15 @@ static struct cold_reads *cold_new(struct shard_host *h, struct shard *s, struct
 static void add_cold(struct shard_host *h, struct list *jobs, const struct step *step,
                      struct shard_work *w)
 {
-    struct shard *s = shard_at(h->node, w->group);
+    const struct shard *s = shard_at(h->node, w->group);
     struct cold_reads *c = NULL;
     for (struct list *l = jobs->next; l != jobs && c == NULL; l = l->next) {
         struct cold_reads *other = container_of(l, struct cold_reads, link);
-        c = other->shard == s && other->count < COLD_GROUP_MAX ? other : NULL;
+        const bool is_same = other->shard == s && other->pinned == w->view;
+        c = is_same && other->count < COLD_GROUP_MAX ? other : NULL;
     }
     if (c == NULL) {
-        c = cold_new(h, s, jobs);
+        c = cold_new(h, w, jobs);
     }
     c->steps[c->count] = *step;
     c->works[c->count++] = w;
@@ -181,6 +201,33 @@ static bool refuse(struct shard_host *h, struct shard_work *w)
     return e != ERR_OK;
 }
 
+static struct step step_of(struct shard_host *h, const struct shard_work *w)
+{
+    return (struct step){.model = shard_at(h->node, w->group)->disk,
+                         .op = w->op,
+                         .result = w->result,
+                         .moment = {.now_ms = shard_now_ms(h), .random = shard_random(h)}};
+}
+
+/* Answers now or gives the read to `jobs`. */
+static void settle(struct shard_host *h, struct list *jobs, const struct step *step,
+                   struct shard_work *w)
+{
+    if (w->result->err == ERR_WOULD_WAIT) {
+        add_cold(h, jobs, step, w);
+    } else {
+        w->done(w);
+    }
+}
+
+static void read_pinned(struct shard_host *h, struct list *jobs, struct shard_work *w)
+{
+    struct step step = step_of(h, w);
+    shard_view_read(h, &step, w);
+    metric_add(&h->stats.works_read, 1);
+    settle(h, jobs, &step, w);
+}
+
 /* Reads up to `count` of `reads` side by side. */
 static void read_some(struct shard_host *h, struct work_queue *reads, size_t count)
 {
@@ -189,31 +236,24 @@ static void read_some(struct shard_host *h, struct work_queue *reads, size_t cou
     struct list jobs;
     size_t used = 0;
     size_t budget = 0;
-    while (used < count && reads->count > 0) {
+    list_init(&jobs);
+    for (size_t taken = 0; taken < count && reads->count > 0; taken++) {
         struct shard_work *w = work_pop(reads);
         if (refuse(h, w)) {
             continue;
         }
-        steps[used] =
-            (struct step){.model = shard_at(h->node, w->group)->disk,
-                          .op = w->op,
-                          .result = w->result,
-                          .moment = {.now_ms = shard_now_ms(h), .random = shard_random(h)}};
+        if (w->view != NULL) {
+            read_pinned(h, &jobs, w);
+            continue;
+        }
+        steps[used] = step_of(h, w);
         works[used++] = w;
         budget = w->budget_bytes > budget ? w->budget_bytes : budget;
     }
-    if (used == 0) {
-        return;
-    }
     model_read(steps, used, ENGINE_NO_WAIT, budget, &h->arena);
     metric_add(&h->stats.works_read, used);
-    list_init(&jobs);
     for (size_t i = 0; i < used; i++) {
-        if (works[i]->result->err == ERR_WOULD_WAIT) {
-            add_cold(h, &jobs, &steps[i], works[i]);
-        } else {
-            works[i]->done(works[i]);
-        }
+        settle(h, &jobs, &steps[i], works[i]);
     }
     start_cold(h, &jobs);
 }

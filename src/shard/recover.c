@@ -183,6 +183,7 @@ void shard_close(struct shard **shard)
     model_close(&s->memory);
     engine_close(&s->memory_engine);
     atomic_fetch_sub(&s->node->memory_bytes, s->memory_bytes);
+    atomic_fetch_sub(&s->node->pinned_bytes, s->pinned_bytes);
     arena_deinit(&s->apply.arena);
     mem_free(s->apply.steps);
     mem_free(s->apply.works);

@@ -28,8 +28,17 @@
 #define SHARD_GATHER_MAX 512                /* works on memory tables: then shard_relieve() */
 #define SHARD_READS_MAX  ((size_t)1 << 16)  /* waiting for a worker on one loop */
 
+/* Of pinned views. Past one of the last three a view is ended. */
+#define SHARD_VIEWS_MAX       256   /* of a node */
+#define SHARD_GROUP_VIEWS_MAX 16    /* of one engine of a group: others need views, too */
+#define SHARD_VIEW_IDLE_MS    30000 /* without progress */
+#define SHARD_VIEW_BYTES_MAX  ((uint64_t)4 << 30) /* written meanwhile to a group on disk */
+#define SHARD_VIEW_MEMORY_PART                                                                     \
+    8 /* 1/8 of memory_max, besides it, for all of memory tables together */
+
 struct shard_node;
 struct shard_host;
+struct shard_view;
 struct shard_work;
 
 /* On the loop that owns the group. */
@@ -41,8 +50,9 @@ struct shard_work {
     const struct op *op;   /* borrowed, with its bytes */
     struct result *result; /* filled before `done` */
     shard_work_fn done;
-    uint64_t deadline_ns; /* 0: none */
-    size_t budget_bytes;  /* of the answer's rows */
+    uint64_t deadline_ns;    /* 0: none */
+    size_t budget_bytes;     /* of the answer's rows */
+    struct shard_view *view; /* the state that is read; NULL: the newest */
     uint32_t group;
     bool is_memory; /* the table's engine */
     bool is_behind; /* a read that must see what was ordered before it in this group */
@@ -61,6 +71,7 @@ struct shard_config {
     struct worker_pool *pool; /* may be NULL when there is no store */
     struct log *log;
     uint64_t memory_max; /* bytes of the memory engines */
+    uint64_t view_bytes; /* 0: SHARD_VIEW_BYTES_MAX */
     size_t value_max;
     uint64_t member; /* this node's id in every group, greater than 0 */
     uint64_t boot;   /* of this start, never the same */
@@ -81,6 +92,8 @@ struct shard_stats {
     struct histogram batch_works; /* per turn */
     struct histogram apply_us;
     metric ordered_now; /* works that are being ordered */
+    metric views;       /* pinned */
+    metric views_refused, views_ended;
 };
 
 /* Opens what all loops share. The config is copied; what it names outlives the node. */
@@ -126,6 +139,22 @@ void shard_submit(struct shard_host *h, struct shard_work *w);
 
 /* The end of a turn: carries out everything. True: there is more to do at once. */
 bool shard_turn(struct shard_host *h);
+
+/* ---- Pinned views: one state of a group for many reads ---- */
+
+/* Keeps the newest published state of any group, and its time, for works given to this host. It is
+ * ended early when there was no progress for long, when too many bytes are kept for it, or when the
+ * disk is low; a work that reads it is answered with ERR_UNAVAILABLE then. Errors: ERR_UNAVAILABLE
+ * (too many are open), ERR_NOT_FOUND (no disk). */
+MUST_CHECK enum err shard_view_open(struct shard_host *h, uint32_t group, bool is_memory,
+                                    struct shard_view **out);
+
+/* Its reader makes progress. */
+void shard_view_touch(struct shard_view *v);
+
+/* No work that reads it is waiting. Harmless when `*v` is NULL; possible after the host was closed
+ * because the node had failed. */
+void shard_view_close(struct shard_view **v);
 
 /* There are reads of published state that have not been made yet. */
 bool shard_has_reads(const struct shard_host *h);

@@ -107,6 +107,22 @@ struct shard {
     uint64_t replay_to; /* recovery is over when applied.index reaches it */
     bool is_replayed;
     struct buf read_space;
+    uint64_t pinned_bytes;     /* as last counted into the node's sum */
+    _Atomic unsigned views[2]; /* pinned: of disk tables, of memory tables */
+};
+
+/* A state that is kept for a reader that comes back. */
+struct shard_view {
+    struct list link;        /* of its host's */
+    struct shard_host *host; /* NULL: given back */
+    struct shard *shard;
+    struct reader reader; /* no engine: given back */
+    uint64_t now_ms;      /* of the state */
+    uint64_t used_ns;     /* last progress */
+    size_t jobs;          /* that read it on workers */
+    bool is_memory;
+    bool is_ended;  /* is given back when no job reads it any more */
+    bool is_closed; /* its reader is gone */
 };
 
 /* A state of a group that reads on workers share. */
@@ -125,7 +141,8 @@ struct cold_reads {
     struct shard_host *host;
     struct shard *shard;
     struct arena arena;
-    struct cold_view *view; /* NULL: too many are open */
+    struct cold_view *view;    /* NULL: too many are open, or `pinned` */
+    struct shard_view *pinned; /* NULL: they read the state of the moment */
     unsigned tries;
     struct step *steps;
     struct shard_work **works;
@@ -165,6 +182,7 @@ struct shard_host {
 
     struct list cold_jobs;        /* struct cold_reads on workers */
     struct list cold_views;       /* struct cold_view, of these */
+    struct list views;            /* struct shard_view, not given back */
     struct upkeep *upkeep;        /* on a worker; NULL: none */
     struct shard_work sweep_work; /* one sweep at a time */
     struct op sweep_op;
@@ -181,6 +199,11 @@ struct shard_node {
     struct node_clock clock;
     _Atomic(struct shard *) *shards;  /* [shards + 1], by group; set by the hosts */
     _Atomic(struct mailbox *) *wakes; /* of each loop */
+    struct shard_host **hosts;        /* by loop; for shard_host_close() of a failed node */
+    _Atomic unsigned views;           /* pinned */
+    _Atomic uint64_t pinned_bytes;    /* what memory engines keep for views */
+    _Atomic uint64_t *largest_views;  /* of each loop: what it keeps the most for, in bytes */
+    _Atomic uint64_t trim_ns; /* when one is ended because all keep too much; 0: they do not */
     _Atomic uint64_t memory_bytes;
     _Atomic uint64_t room_asked; /* how often a loop that may not evict enough has asked others */
     _Atomic uint32_t unready;    /* groups that are not open and replayed yet */
@@ -260,6 +283,18 @@ MUST_CHECK enum err shard_replay(struct shard *s, uint64_t first, uint64_t last,
 /* read.c: reads `reads`, which lie in no queue, as far as one turn may; false: some are left. */
 bool shard_read_disk(struct shard_host *h, struct work_queue *reads);
 
+/* views.c: reads the state of the work's view, and answers. May answer ERR_WOULD_WAIT: then again
+ * on a worker, between shard_view_use() and shard_view_unuse(). */
+void shard_view_read(struct shard_host *h, struct step *step, const struct shard_work *w);
+/* ERR_UNAVAILABLE: it was ended. */
+MUST_CHECK enum err shard_view_check(const struct shard_view *v);
+void shard_view_use(struct shard_view *v);
+void shard_view_unuse(struct shard_view *v);
+/* Once a second: ends those that make no progress or cost too much. */
+void shard_views_check(struct shard_host *h);
+/* Gives all back (the node has failed). */
+void shard_forget_views(struct shard_host *h);
+
 /* storage.c: the journal as consensus sees it. */
 struct consensus_storage shard_storage(struct shard *s);
 
@@ -281,6 +316,10 @@ enum err shard_check_wanted(const struct shard_host *h, const struct shard_work 
 
 /* host.c: true if the operation may need more room than it frees. */
 bool op_may_grow(const struct op *op);
+
+/* host.c: counts what the memory engine holds, and what it keeps for views, into the node's sums.
+ */
+void shard_count_memory(struct shard *s);
 
 /* host.c: opens the writer of the memory model, once a turn. */
 void shard_begin_memory(struct shard *s);

@@ -228,6 +228,10 @@ void shard_tick(struct shard_host *h)
     for (size_t i = 0; i < h->shard_count && n->config.journal != NULL; i++) {
         shard_answer_stuck(h->shards[i]);
     }
+    for (size_t i = 0; i < h->shard_count; i++) {
+        shard_count_memory(h->shards[i]);
+    }
+    shard_views_check(h);
     shard_upkeep(h);
     if (!h->sweep_runs) {
         h->sweep_next = 0;
@@ -299,9 +303,12 @@ static size_t coming_bytes(const struct shard_host *h)
     return bytes;
 }
 
+/* What is kept for views has a limit of its own: to evict for its sake would only move more there.
+ */
 static bool is_over(const struct shard_host *h)
 {
-    return shard_memory_bytes(h->node) > h->node->config.memory_max;
+    const uint64_t kept = atomic_load_explicit(&h->node->pinned_bytes, memory_order_relaxed);
+    return shard_memory_bytes(h->node) > h->node->config.memory_max + kept;
 }
 
 bool shard_memory_is_full(struct shard_host *h)

@@ -60,6 +60,7 @@ static void open_shared(struct sim_node *n)
                                         .store = n->config.is_volatile ? NULL : n->store,
                                         .pool = n->pool,
                                         .memory_max = n->config.memory_max,
+                                        .view_bytes = n->config.view_bytes,
                                         .value_max = 1 << 20,
                                         .member = 1,
                                         .boot = ++n->boot,

@@ -13,7 +13,8 @@ struct node_config {
     uint32_t shards;
     uint64_t memory_max;
     uint64_t reserve_bytes;
-    bool is_volatile; /* no disk at all */
+    uint64_t view_bytes; /* 0: as in shard.h */
+    bool is_volatile;    /* no disk at all */
 };
 
 struct sim_node {

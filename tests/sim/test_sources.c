@@ -5,115 +5,11 @@
 #include "base/mem.h"
 #include "base/random.h"
 #include "harness.h"
-#include "sim/scene.h"
-
-#define SEEN_MAX 4096
-#define TEXT_MAX 32
+#include "sim/reading.h"
 
 static const struct node_config plain = {.loops = 3, .shards = 5, .memory_max = 64 << 20};
 
-/* Everything a source has given. */
-struct seen {
-    size_t count;
-    size_t pages;
-    enum err err;
-    char keys[SEEN_MAX][TEXT_MAX];
-    char values[SEEN_MAX][TEXT_MAX];
-};
-
-struct reading {
-    struct scene *scene;
-    struct source *source;
-    struct source_page page;
-    struct seen *seen;
-    bool is_done;
-    unsigned answers;
-};
-
-static void take_text(char *out, struct slice bytes)
-{
-    EXPECT(bytes.size < TEXT_MAX);
-    if (bytes.size > 0) {
-        memcpy(out, bytes.data, bytes.size);
-    }
-    out[bytes.size] = '\0';
-}
-
-static void on_page(struct source_page *p)
-{
-    struct reading *r = p->arg;
-    struct seen *seen = r->seen;
-    EXPECT(p->err != ERR_OK || p->is_end || p->row_count > 0);
-    EXPECT(p->err == ERR_OK || p->is_end);
-    for (size_t i = 0; i < p->row_count; i++) {
-        EXPECT(seen->count < SEEN_MAX);
-        take_text(seen->keys[seen->count], p->rows[i].key);
-        take_text(seen->values[seen->count], p->rows[i].value);
-        seen->count++;
-    }
-    seen->err = p->err;
-    seen->pages++;
-    r->answers++;
-    r->is_done = true;
-}
-
-static void reading_begin(struct reading *r, struct scene *s, uint32_t loop, struct seen *seen,
-                          const struct source_config *config)
-{
-    *r = (struct reading){
-        .scene = s, .source = source_open(s->node.router[loop], config), .seen = seen};
-    seen->count = 0;
-    seen->pages = 0;
-    seen->err = ERR_OK;
-}
-
-/* False: that was the last page. */
-static bool reading_next(struct reading *r, size_t bytes_max)
-{
-    r->is_done = false;
-    r->page = (struct source_page){.bytes_max = bytes_max, .done = on_page, .arg = r};
-    source_next(r->source, &r->page);
-    EXPECT(!r->is_done);
-    EXPECT(sim_run(&r->is_done, SCENE_WAIT_MS));
-    return !r->page.is_end;
-}
-
-static void read_all(struct scene *s, uint32_t loop, struct seen *seen,
-                     const struct source_config *config, size_t bytes_max)
-{
-    struct reading r;
-    reading_begin(&r, s, loop, seen, config);
-    while (reading_next(&r, bytes_max)) {
-    }
-    source_close(&r.source);
-    EXPECT(r.source == NULL);
-}
-
 /* ---- Ranges against what they must give ---- */
-
-#define KEYS 400
-
-/* Keys number 0 to KEYS - 1 in order; they lie in all shards. */
-static void key_text(unsigned i, char *out)
-{
-    (void)snprintf(out, TEXT_MAX, "%03u-%u", i % 1000, i * 7919 % 101);
-}
-
-static void value_text(unsigned i, char *out)
-{
-    (void)snprintf(out, TEXT_MAX, "value %u", i);
-}
-
-static void put_keys(struct scene *s, uint32_t table)
-{
-    for (unsigned i = 0; i < KEYS; i++) {
-        char key[TEXT_MAX];
-        char value[TEXT_MAX];
-        key_text(i, key);
-        value_text(i, value);
-        EXPECT_EQ(ERR_OK, scene_put(s, table, key, value));
-    }
-}
 
 /* A bound: key number `i`, or between it and the one before; beyond the last: no bound. */
 static struct slice bound(struct random *random, unsigned i, char *text)
@@ -311,9 +207,7 @@ static void test_close_early(void)
             standin_set_faults(s.node.medium, &cold);
             reading_begin(&r, &s, 1, seen, &c);
             EXPECT(reading_next(&r, 100));
-            r.page = (struct source_page){.bytes_max = 100000, .done = on_page, .arg = &r};
-            r.is_done = false;
-            source_next(r.source, &r.page);
+            reading_ask(&r, 100000);
             for (uint64_t i = 0; i < us && !r.is_done; i++) {
                 (void)sim_step();
             }

@@ -228,6 +228,43 @@ static void test_views(struct world *w)
     expect_all(w->e, "b ");
 }
 
+/* What a view costs: in memory the versions kept for it, on disk what was written since. */
+static void test_view_bytes(struct world *w)
+{
+    struct reader old;
+    struct reader young;
+    for (int i = 0; i < 10; i++) {
+        put(w, "a", "a value of some length");
+    }
+    EXPECT_EQ(ERR_OK, view_open(w->e, &old));
+    EXPECT_EQ(0, view_bytes(&old));
+    put(w, "a", "another value of some length");
+    EXPECT_EQ(ERR_OK, view_open(w->e, &young));
+    for (int i = 0; i < 4; i++) {
+        turn(w);
+    }
+    const uint64_t bytes = view_bytes(&old);
+    EXPECT(bytes >= 20);
+    EXPECT(bytes < 1000);
+    EXPECT_EQ(0, view_bytes(&young));
+    for (int i = 0; i < 10; i++) {
+        put(w, "a", "x");
+        turn(w);
+    }
+    EXPECT(view_bytes(&young) >= 20);
+    EXPECT(view_bytes(&young) < 1000);
+    if (w->f->is_memory) { /* each keeps one version, however many there were since */
+        EXPECT_EQ(bytes, view_bytes(&old));
+        EXPECT_EQ(bytes + view_bytes(&young), engine_stats(w->e).pinned_bytes);
+    }
+    view_close(&old);
+    view_close(&young);
+    for (int i = 0; i < 4; i++) {
+        turn(w);
+    }
+    EXPECT_EQ(0, engine_stats(w->e).pinned_bytes);
+}
+
 /* A batch that is open does not show in a view opened meanwhile. */
 static void test_view_beside_batch(struct world *w)
 {
@@ -353,10 +390,17 @@ static void test_long_scan(struct world *w)
 }
 
 const struct conformance_case reader_cases[] = {
-    {"empty", test_empty},         {"fields", test_fields},
-    {"sizes", test_sizes},         {"latest_is_anew", test_latest_is_anew},
-    {"get_many", test_get_many},   {"no_wait", test_no_wait},
-    {"views", test_views},         {"view_beside_batch", test_view_beside_batch},
-    {"views_max", test_views_max}, {"scan_bounds", test_scan_bounds},
-    {"long_scan", test_long_scan}, {NULL, NULL},
+    {"empty", test_empty},
+    {"fields", test_fields},
+    {"sizes", test_sizes},
+    {"latest_is_anew", test_latest_is_anew},
+    {"get_many", test_get_many},
+    {"no_wait", test_no_wait},
+    {"views", test_views},
+    {"view_beside_batch", test_view_beside_batch},
+    {"view_bytes", test_view_bytes},
+    {"views_max", test_views_max},
+    {"scan_bounds", test_scan_bounds},
+    {"long_scan", test_long_scan},
+    {NULL, NULL},
 };

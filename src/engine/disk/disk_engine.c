@@ -23,8 +23,14 @@ static enum err disk_view_open(struct engine *base, struct reader *view)
     }
     struct disk_view *v = mem_alloc(sizeof(*v));
     disk_view_init(v, e->store);
-    *view = (struct reader){base, {DISK_VIEW, (uint64_t)(uintptr_t)v, 0}};
+    *view = (struct reader){base, {DISK_VIEW, (uint64_t)(uintptr_t)v, atomic_load(&e->written)}};
     return ERR_OK;
+}
+
+static uint64_t disk_view_bytes(const struct reader *view)
+{
+    CHECK(view->state[0] == DISK_VIEW);
+    return atomic_load(&disk_of(view->engine)->written) - view->state[2];
 }
 
 static void disk_view_close(struct reader *view)
@@ -92,6 +98,7 @@ static const struct engine_ops disk_ops = {
     .writer = disk_writer,
     .view_open = disk_view_open,
     .view_close = disk_view_close,
+    .view_bytes = disk_view_bytes,
     .get = disk_get,
     .get_many = disk_get_many,
     .begin = disk_begin,

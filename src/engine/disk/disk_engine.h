@@ -12,6 +12,7 @@ struct disk_engine {
     unsigned group;
     _Atomic uint64_t applied;
     _Atomic unsigned views;
+    _Atomic uint64_t written; /* bytes of all commits since it was opened */
 
     /* The writer. */
     bool has_begun;
@@ -26,7 +27,8 @@ struct disk_view {
     rocksdb_readoptions_t *read_all, *read_cached;
 };
 
-/* What a struct reader's state[0] says; of a view, state[1] is its address. */
+/* What a struct reader's state[0] says; of a view, state[1] is its address, state[2] what had been
+ * written. */
 enum disk_reader {
     DISK_LATEST,
     DISK_WRITER,

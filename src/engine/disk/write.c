@@ -303,6 +303,11 @@ static enum err write_changes(struct disk_engine *e)
     rocksdb_write(s->db, s->write, e->write_batch, &text);
     err = rocks_err(text, ERR_BUSY, "write", NULL);
     unhide(e, err == ERR_OK);
+    if (err == ERR_OK) {
+        size_t size = 0;
+        (void)rocksdb_writebatch_data(e->write_batch, &size);
+        atomic_fetch_add(&e->written, size);
+    }
     clear_write_batch(e);
     return err;
 }

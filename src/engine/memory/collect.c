@@ -67,6 +67,13 @@ uint64_t views_open(const struct memory_engine *e)
     return count;
 }
 
+uint64_t memory_view_bytes(const struct reader *view)
+{
+    CHECK(view->state[READER_VIEW] < VIEWS_MAX);
+    return atomic_load_explicit(&memory_of(view->engine)->pinned_bytes[view->state[READER_VIEW]],
+                                memory_order_relaxed);
+}
+
 void seal(struct memory_engine *e)
 {
     if (e->garbage.unsealed == NULL && e->dead.unsealed == NULL) {
@@ -163,6 +170,13 @@ static void cut_version(struct memory_engine *e, struct version *v)
     queue_push(&e->garbage, v, 0);
 }
 
+/* `bytes` more, or with a negative number less. */
+static void count_pinned(struct memory_engine *e, unsigned slot, uint64_t bytes)
+{
+    atomic_fetch_add_explicit(&e->pinned_bytes[slot], bytes, memory_order_relaxed);
+    atomic_fetch_add_explicit(&e->stats_pinned, bytes, memory_order_relaxed);
+}
+
 static void pin(struct memory_engine *e, unsigned slot, const struct queue_item *item)
 {
     if (e->pinned == NULL) {
@@ -170,6 +184,7 @@ static void pin(struct memory_engine *e, unsigned slot, const struct queue_item 
     }
     queue_push(&e->pinned[slot], item->object, item->number);
     e->pinned_count++;
+    count_pinned(e, slot, version_bytes(item->object));
 }
 
 /* Decides what happens to a dead version that reads in progress no longer need. */
@@ -204,6 +219,7 @@ static size_t collect_pinned(struct memory_engine *e, const struct horizon *h, u
         const struct queue_item item = *queue_first(pinned);
         queue_pop(pinned);
         e->pinned_count--;
+        count_pinned(e, slot, 0 - version_bytes(item.object));
         judge(e, h, &item, true);
     }
     if (pinned->count == 0) {

@@ -268,11 +268,12 @@ static struct engine_stats memory_stats(struct engine *engine)
 {
     const struct memory_engine *e = memory_of(engine);
     const uint64_t waiting = atomic_load_explicit(&e->stats_waiting, memory_order_relaxed);
-    return (struct engine_stats){.rows = atomic_load_explicit(&e->stats_rows, memory_order_relaxed),
-                                 .used_bytes =
-                                     slab_used_bytes(e->slab) + waiting * sizeof(struct queue_item),
-                                 .waiting = waiting,
-                                 .views = views_open(e)};
+    return (struct engine_stats){
+        .rows = atomic_load_explicit(&e->stats_rows, memory_order_relaxed),
+        .used_bytes = slab_used_bytes(e->slab) + waiting * sizeof(struct queue_item),
+        .waiting = waiting,
+        .views = views_open(e),
+        .pinned_bytes = atomic_load_explicit(&e->stats_pinned, memory_order_relaxed)};
 }
 
 static void memory_close(struct engine *engine)
@@ -293,6 +294,7 @@ static const struct engine_ops memory_ops = {
     .writer = memory_writer,
     .view_open = memory_view_open,
     .view_close = memory_view_close,
+    .view_bytes = memory_view_bytes,
     .get = memory_get,
     .get_many = memory_get_many,
     .begin = memory_begin,

@@ -84,6 +84,8 @@ struct memory_engine {
     /* For engine_stats() on any thread: as of the last batch or collection. */
     _Atomic uint64_t stats_rows;
     _Atomic uint64_t stats_waiting;
+    _Atomic uint64_t stats_pinned;            /* bytes: the sum of the next */
+    _Atomic uint64_t pinned_bytes[VIEWS_MAX]; /* of what `pinned` has of each */
 
     _Atomic uint64_t views_taken;                   /* slots not free */
     _Alignas(64) _Atomic uint64_t views[VIEWS_MAX]; /* see enum view_state */
@@ -125,6 +127,7 @@ void erase_head(struct memory_engine *e, struct tree_place *place, uint64_t revi
 
 enum err memory_view_open(struct engine *e, struct reader *view);
 void memory_view_close(struct reader *view);
+uint64_t memory_view_bytes(const struct reader *view);
 uint64_t views_open(const struct memory_engine *e);
 
 /* What was unlinked up to here is stamped with an epoch that ends now. */

@@ -106,4 +106,12 @@ static inline struct slice version_key(const struct version *v)
     return record.key;
 }
 
+/* About what it takes. */
+static inline uint64_t version_bytes(const struct version *v)
+{
+    struct record record;
+    version_decode(v, &record);
+    return sizeof(struct version_linked) + record.key.size + record.value.size;
+}
+
 #endif

@@ -14,6 +14,7 @@ struct standin_engine {
     unsigned group;
     _Atomic uint64_t applied;
     _Atomic unsigned views;
+    _Atomic uint64_t written; /* bytes of rows put since it was opened */
 
     /* The writer. */
     bool has_begun;
@@ -30,7 +31,8 @@ struct scan_state {
     bool is_reverse;
 };
 
-/* What a struct reader's state[0] says; of a view, state[1] is its tree. */
+/* What a struct reader's state[0] says; of a view, state[1] is its tree, state[2] what had been
+ * written. */
 enum standin_reader {
     STANDIN_LATEST,
     STANDIN_WRITER,
@@ -70,7 +72,7 @@ static enum err standin_view_open(struct engine *base, struct reader *view)
         return ERR_BUSY;
     }
     struct sorted *t = store_published(e->store, e->group);
-    *view = (struct reader){base, {STANDIN_VIEW, 0, 0}};
+    *view = (struct reader){base, {STANDIN_VIEW, 0, atomic_load(&e->written)}};
     memcpy(&view->state[1], &t, sizeof(struct sorted *));
     return ERR_OK;
 }
@@ -81,6 +83,12 @@ static void standin_view_close(struct reader *view)
     CHECK(view->state[0] == STANDIN_VIEW);
     CHECK(atomic_fetch_sub(&e->views, 1) > 0);
     sorted_release(view_of(view));
+}
+
+static uint64_t standin_view_bytes(const struct reader *view)
+{
+    CHECK(view->state[0] == STANDIN_VIEW);
+    return atomic_load(&standin_of(view->engine)->written) - view->state[2];
 }
 
 /* The state that `r` reads; returned owned. */
@@ -202,6 +210,7 @@ static void standin_put(struct lookup *l, const struct record *record)
     CHECK(record->type <= ENGINE_TYPE_MAX);
     e->next = sorted_put(e->next, record);
     e->has_changed = true;
+    atomic_fetch_add(&e->written, record->key.size + record->value.size);
 }
 
 static void standin_erase(struct lookup *l, uint64_t revision)
@@ -376,6 +385,7 @@ static const struct engine_ops standin_ops = {
     .writer = standin_writer,
     .view_open = standin_view_open,
     .view_close = standin_view_close,
+    .view_bytes = standin_view_bytes,
     .get = standin_get,
     .get_many = standin_get_many,
     .begin = standin_begin,

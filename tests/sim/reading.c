@@ -1,0 +1,87 @@
+#include "sim/reading.h"
+
+#include "harness.h"
+
+static void take_text(char *out, struct slice bytes)
+{
+    EXPECT(bytes.size < TEXT_MAX);
+    if (bytes.size > 0) {
+        memcpy(out, bytes.data, bytes.size);
+    }
+    out[bytes.size] = '\0';
+}
+
+static void on_page(struct source_page *p)
+{
+    struct reading *r = p->arg;
+    struct seen *seen = r->seen;
+    EXPECT(p->err != ERR_OK || p->is_end || p->row_count > 0);
+    EXPECT(p->err == ERR_OK || p->is_end);
+    for (size_t i = 0; i < p->row_count; i++) {
+        EXPECT(seen->count < SEEN_MAX);
+        take_text(seen->keys[seen->count], p->rows[i].key);
+        take_text(seen->values[seen->count], p->rows[i].value);
+        seen->count++;
+    }
+    seen->err = p->err;
+    seen->pages++;
+    r->answers++;
+    r->is_done = true;
+}
+
+void reading_begin(struct reading *r, struct scene *s, uint32_t loop, struct seen *seen,
+                   const struct source_config *config)
+{
+    *r = (struct reading){
+        .scene = s, .source = source_open(s->node.router[loop], config), .seen = seen};
+    seen->count = 0;
+    seen->pages = 0;
+    seen->err = ERR_OK;
+}
+
+void reading_ask(struct reading *r, size_t bytes_max)
+{
+    r->is_done = false;
+    r->page = (struct source_page){.bytes_max = bytes_max, .done = on_page, .arg = r};
+    source_next(r->source, &r->page);
+    EXPECT(!r->is_done);
+}
+
+bool reading_next(struct reading *r, size_t bytes_max)
+{
+    reading_ask(r, bytes_max);
+    EXPECT(sim_run(&r->is_done, SCENE_WAIT_MS));
+    return !r->page.is_end;
+}
+
+void read_all(struct scene *s, uint32_t loop, struct seen *seen, const struct source_config *config,
+              size_t bytes_max)
+{
+    struct reading r;
+    reading_begin(&r, s, loop, seen, config);
+    while (reading_next(&r, bytes_max)) {
+    }
+    source_close(&r.source);
+    EXPECT(r.source == NULL);
+}
+
+void key_text(unsigned i, char *out)
+{
+    (void)snprintf(out, TEXT_MAX, "%03u-%u", i % 1000, i * 7919 % 101);
+}
+
+void value_text(unsigned i, char *out)
+{
+    (void)snprintf(out, TEXT_MAX, "value %u", i);
+}
+
+void put_keys(struct scene *s, uint32_t table)
+{
+    for (unsigned i = 0; i < KEYS; i++) {
+        char key[TEXT_MAX];
+        char value[TEXT_MAX];
+        key_text(i, key);
+        value_text(i, value);
+        EXPECT_EQ(ERR_OK, scene_put(s, table, key, value));
+    }
+}
