@@ -9,6 +9,7 @@
 #include "wire/http1.h"
 
 #include "base/check.h"
+#include "wire/request.h"
 #include "wire/text.h"
 
 struct cursor {
@@ -74,42 +75,6 @@ static const uint8_t *find_control(const uint8_t *at, const uint8_t *end)
     }
 }
 
-static enum http_method method_of(struct slice text)
-{
-    switch (text.size) {
-    case 3:
-        return memcmp(text.data, "GET", 3) == 0   ? HTTP_GET
-               : memcmp(text.data, "PUT", 3) == 0 ? HTTP_PUT
-                                                  : HTTP_OTHER;
-    case 4:
-        return memcmp(text.data, "POST", 4) == 0   ? HTTP_POST
-               : memcmp(text.data, "HEAD", 4) == 0 ? HTTP_HEAD
-                                                   : HTTP_OTHER;
-    case 5:
-        return memcmp(text.data, "PATCH", 5) == 0 ? HTTP_PATCH : HTTP_OTHER;
-    case 6:
-        return memcmp(text.data, "DELETE", 6) == 0 ? HTTP_DELETE : HTTP_OTHER;
-    case 7:
-        return memcmp(text.data, "OPTIONS", 7) == 0 ? HTTP_OPTIONS : HTTP_OTHER;
-    default:
-        return HTTP_OTHER;
-    }
-}
-
-/* Host and port without user information, path or blanks. May be empty. */
-static bool is_authority(struct slice host)
-{
-    for (size_t i = 0; i < host.size; i++) {
-        const uint8_t byte = host.data[i];
-        const bool is_letter = (byte | 0x20) >= 'a' && (byte | 0x20) <= 'z';
-        const bool is_digit = byte >= '0' && byte <= '9';
-        if (!is_letter && !is_digit && (byte == 0 || strchr(".-_:[]%~", byte) == NULL)) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* "http://host/path": takes scheme and host off `target`. */
 static bool read_absolute(struct http1_head *h, struct slice *target)
 {
@@ -125,7 +90,7 @@ static bool read_absolute(struct http1_head *h, struct slice *target)
         size++;
     }
     h->request.host = slice_of(rest.data, size);
-    if (size == 0 || !is_authority(h->request.host)) {
+    if (size == 0 || !request_is_authority(h->request.host)) {
         return refuse(h, 400, "the request target has no proper host");
     }
     *target = slice_skip(rest, size);
@@ -138,21 +103,14 @@ static bool read_target(struct http1_head *h, struct slice target)
     if (target.size == 0) {
         return refuse(h, 400, "the request line has no target");
     }
-    for (size_t i = 0; i < target.size; i++) {
-        if (target.data[i] <= ' ' || target.data[i] == 0x7f || target.data[i] == '#') {
-            return refuse(h, 400, "the request target has a character that must be escaped");
-        }
-    }
-    const bool is_star = slice_equal(target, SLICE("*")) && r->method == HTTP_OPTIONS;
+    const bool is_star = slice_equal(target, SLICE("*"));
     if (target.data[0] != '/' && !is_star && !read_absolute(h, &target)) {
         return false;
     }
-    const uint8_t *mark = target.size == 0 ? NULL : memchr(target.data, '?', target.size);
-    const size_t path_size = mark == NULL ? target.size : (size_t)(mark - target.data);
-    r->path = slice_of(target.data, path_size);
-    r->query = mark == NULL ? (struct slice){NULL, 0} : slice_skip(target, path_size + 1);
-    if (path_size == 0 || is_star) {
-        r->path = SLICE("/");
+    if (!request_set_target(r, target)) {
+        return refuse(h, 400,
+                      "the request target is not a path, or has a character that must be "
+                      "escaped");
     }
     return true;
 }
@@ -192,7 +150,7 @@ static bool read_request_line(struct http1_head *h, struct cursor *c)
         return refuse(h, 400, "the request line does not begin with a method");
     }
     h->request.method_text = slice_of(begin, (size_t)(at - begin));
-    h->request.method = method_of(h->request.method_text);
+    h->request.method = request_method(h->request.method_text);
     at++;
     const uint8_t *space = memchr(at, ' ', (size_t)(line_end - at));
     if (space == NULL) {
@@ -209,18 +167,9 @@ static bool read_length(struct http1_head *h, struct fields *f, struct slice val
         return refuse(h, 400, "two fields Content-Length");
     }
     f->has_length = true;
-    if (value.size == 0 || value.size > 18) {
+    if (!request_length(value, &h->content_length)) {
         return refuse(h, 400, "Content-Length is no number of bytes");
     }
-    uint64_t length = 0;
-    for (size_t i = 0; i < value.size; i++) {
-        const unsigned digit = (unsigned)value.data[i] - '0';
-        if (digit > 9) {
-            return refuse(h, 400, "Content-Length is no number of bytes");
-        }
-        length = length * 10 + digit;
-    }
-    h->content_length = length;
     return true;
 }
 
@@ -243,7 +192,7 @@ static bool read_host(struct http1_head *h, struct fields *f, struct slice value
         return refuse(h, 400, "two fields Host");
     }
     f->has_host = true;
-    if (!is_authority(value)) {
+    if (!request_is_authority(value)) {
         return refuse(h, 400, "Host is not the name of a host");
     }
     if (h->request.host.data == NULL) { /* a host in the target goes before */
