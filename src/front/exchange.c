@@ -1,42 +1,58 @@
-/* exchange.c - what a handler of HTTP sees of a connection (struct http_exchange_ops).
- *
- * Answers gather in the connection's `out`, which is written at the end of the turn. A
- * complete exchange lives until then: its handler may still be on the stack. */
+/* exchange.c - what every request meets, whatever the version of HTTP: is it allowed, whose is it,
+ * how long did it take. */
+#include <stdio.h>
+
 #include "api/operations.h"
 #include "base/check.h"
 #include "front/private.h"
 
-/* By way of the arena, which is not const even where the handler's view is. */
-static struct exchange *of(const struct http_exchange *x)
+/* ---- Before the handler ---- */
+
+void exchange_init(struct exchange *e, struct connection *c, const struct http_exchange_ops *ops,
+                   struct call_order *order)
 {
-    return container_of(x->arena, struct exchange, arena);
+    e->x.ops = ops;
+    e->x.arena = &e->arena;
+    e->x.connection_order = order;
+    e->x.is_aborted = false;
+    e->connection = c;
+    e->status = 0;
+    e->is_begun = e->is_answered = e->is_streaming = false;
+    e->is_body_done = e->is_paused = e->wants_writable = false;
 }
 
-struct buf *exchange_out(struct connection *c)
+/* 0, or the status to refuse it with. */
+static unsigned guard(const struct front *f, const struct http_request *r, const char **detail)
 {
-    if (c->out.capacity == 0) {
-        c->out = front_buf_get(c->loop);
+    if (!guard_host_is_known(r->host, f->hosts, f->host_count)) {
+        *detail = "the host asked for is neither an address, nor localhost, nor "
+                  "configured with --host";
+        return 421;
     }
-    connection_touch(c);
-    return &c->out;
+    const struct slice origin = http_header(r, "origin");
+    if (origin.data != NULL && !guard_origin_is_host(origin, r->host)) {
+        *detail = "a page of another origin must not use this server";
+        return 403;
+    }
+    return 0;
 }
 
-/* ---- Counting ---- */
-
-static void count(struct exchange *e)
+static const struct http_route *find_route(const struct connection *c, const struct http_request *r,
+                                           enum dialect *dialect)
 {
-    struct front_loop *l = e->connection->loop;
-    if (l->done_ns == 0) {
-        l->done_ns = front_now_ns(l);
+    const struct front *f = c->loop->front;
+    for (size_t i = 0; i < f->dialect_count; i++) {
+        if ((c->serves & 1U << i) == 0) {
+            continue;
+        }
+        const struct http_route *route = f->dialects[i]->find(r);
+        if (route != NULL) {
+            *dialect = f->dialects[i]->dialect;
+            return route;
+        }
     }
-    const uint64_t us = l->done_ns > e->started_ns ? (l->done_ns - e->started_ns) / 1000 : 0;
-    if (e->stats != NULL) {
-        histogram_add(&e->stats->latency_us, us);
-    }
-    if (us > l->context->slow_us) {
-        log_warn(l->front->log, "http", "slow request", F_TEXT("operation", e->x.route->name),
-                 F_U64("us", us), F_U64("status", e->status));
-    }
+    *dialect = DIALECT_ADMIN;
+    return unknown_route_for(r);
 }
 
 /* The counters of a route; looked up by name once per loop. */
@@ -57,187 +73,58 @@ static struct operation_stats *stats_of(struct front_loop *l, const struct http_
     return NULL;
 }
 
-/* ---- Answers ---- */
-
-static bool is_head_only(const struct exchange *e)
+/* What is gathered whole is never larger than a value and its wrapping may be (base64 in
+ * JSON), whatever the route would take. */
+size_t exchange_body_max(const struct exchange *e)
 {
-    return e->x.request.method == HTTP_HEAD;
-}
-
-/* The connection goes on after this answer. */
-static bool may_keep(const struct exchange *e)
-{
-    return e->head.is_keep_alive && e->is_body_done && !e->connection->is_ending;
-}
-
-static void complete(struct exchange *e)
-{
-    e->is_answered = true;
-    count(e);
-    connection_touch(e->connection);
-}
-
-static void note_status(struct exchange *e, unsigned status)
-{
-    CHECK(e->is_begun && !e->is_answered && !e->is_streaming && !e->x.is_aborted);
-    e->status = status;
-}
-
-static void answer_whole(struct http_exchange *x, unsigned status,
-                         const struct http_header *headers, size_t header_count, struct slice body)
-{
-    struct exchange *e = of(x);
-    note_status(e, status);
-    const bool has_body = status != 204 && status != 304;
-    if (!may_keep(e)) {
-        e->head.is_keep_alive = false;
+    const struct http_route *route = e->x.route;
+    if (route->is_streaming) {
+        return route->body_max;
     }
-    struct buf *out = exchange_out(e->connection);
-    http1_write_head(out, &(struct http1_answer){.status = status,
-                                                 .headers = headers,
-                                                 .header_count = header_count,
-                                                 .length = has_body ? body.size : HTTP1_NO_BODY,
-                                                 .date = front_date(e->connection->loop),
-                                                 .is_closing = !e->head.is_keep_alive});
-    if (has_body && !is_head_only(e)) {
-        buf_append_slice(out, body);
+    if (route->body_max == 0) {
+        return DROPPED_MAX;
     }
-    complete(e);
+    const size_t most = 2 * router_value_max(e->connection->loop->context->router) + WRAPPING_MAX;
+    return route->body_max < most ? route->body_max : most;
 }
 
-static void answer_begin(struct http_exchange *x, unsigned status,
-                         const struct http_header *headers, size_t header_count)
+unsigned exchange_prepare(struct exchange *e, const struct http_request *request, uint64_t length,
+                          const char **detail)
 {
-    struct exchange *e = of(x);
-    note_status(e, status);
-    e->is_streaming = true;
-    const bool is_closing = !e->head.is_keep_alive || e->connection->is_ending;
-    struct buf *out = exchange_out(e->connection);
-    http1_write_head(
-        out, &(struct http1_answer){.status = status,
-                                    .headers = headers,
-                                    .header_count = header_count,
-                                    .length = e->head.minor > 0 ? HTTP1_CHUNKED : HTTP1_NO_BODY,
-                                    .date = front_date(e->connection->loop),
-                                    .is_closing = is_closing});
-}
-
-static void answer_more(struct http_exchange *x, struct slice bytes)
-{
-    struct exchange *e = of(x);
-    CHECK(e->is_streaming && !x->is_aborted);
-    if (is_head_only(e)) {
-        return;
-    }
-    struct buf *out = exchange_out(e->connection);
-    if (e->head.minor > 0) {
-        http1_write_chunk(out, bytes);
-    } else {
-        buf_append_slice(out, bytes);
-    }
-}
-
-static size_t answer_waiting(const struct http_exchange *x)
-{
-    struct exchange *e = of(x);
     const struct connection *c = e->connection;
-    const size_t waiting = c->out.size + connection_waiting(c);
-    e->wants_writable |= waiting >= HTTP_STREAM_HIGH;
-    return waiting;
-}
-
-static void answer_end(struct http_exchange *x, bool is_complete)
-{
-    struct exchange *e = of(x);
-    CHECK(e->is_streaming && !x->is_aborted);
-    e->is_streaming = false;
-    if (!is_complete) {
-        e->head.is_keep_alive = false; /* the missing end is what tells the client */
-    } else if (e->head.minor > 0 && !is_head_only(e)) {
-        http1_write_last_chunk(exchange_out(e->connection));
-    }
-    complete(e);
-}
-
-static void pause_body(struct http_exchange *x)
-{
-    of(x)->is_paused = true;
-}
-
-static void resume_body(struct http_exchange *x)
-{
-    struct exchange *e = of(x);
-    e->is_paused = false;
-    connection_touch(e->connection);
-}
-
-static void done(struct http_exchange *x)
-{
-    struct exchange *e = of(x);
-    struct connection *c = e->connection;
-    CHECK(x->is_aborted && c->exchange == e);
-    c->exchange = NULL;
-    exchange_give(c->loop, e);
-    connection_free_if_gone(c);
-}
-
-static const struct http_exchange_ops *ops(void)
-{
-    static const struct http_exchange_ops table = {
-        answer_whole, answer_begin, answer_more, answer_waiting,
-        answer_end,   pause_body,   resume_body, done,
-    };
-    return &table;
-}
-
-/* ---- Life ---- */
-
-struct exchange *exchange_get(struct front_loop *l)
-{
-    struct exchange *e = l->exchanges;
-    if (e == NULL) {
-        return mem_zero(1, sizeof(*e));
-    }
-    l->exchanges = e->next;
-    l->exchange_count--;
-    e->is_begun = e->is_answered = false;
-    return e;
-}
-
-void exchange_give(struct front_loop *l, struct exchange *e)
-{
-    chunk_release(e->chunk);
-    e->chunk = NULL;
-    if (l->exchange_count >= EXCHANGES_MAX || l->is_closing) {
-        arena_deinit(&e->arena);
-        mem_free(e);
-        return;
-    }
-    arena_reset(&e->arena);
-    e->next = l->exchanges;
-    l->exchanges = e;
-    l->exchange_count++;
-}
-
-void exchange_prepare(struct connection *c, struct exchange *e, const struct http_route *route,
-                      enum dialect dialect)
-{
     struct front_loop *l = c->loop;
-    e->x = (struct http_exchange){.ops = ops(),
-                                  .route = route,
-                                  .request = e->head.request,
+    const unsigned refusal = guard(l->front, request, detail);
+    if (refusal != 0) {
+        return refusal;
+    }
+    enum dialect dialect = DIALECT_ADMIN;
+    e->x = (struct http_exchange){.ops = e->x.ops,
+                                  .route = find_route(c, request, &dialect),
+                                  .request = *request,
                                   .arena = &e->arena,
-                                  .connection_order = &c->order,
+                                  .connection_order = e->x.connection_order,
                                   .loop_arg = l->context};
-    e->stats = stats_of(l, route, dialect);
+    e->stats = stats_of(l, e->x.route, dialect);
+    e->x.stats = e->stats;
     e->started_ns = front_now_ns(l);
-    e->body_left = e->head.content_length;
-    e->body_end = e->head.consumed;
-    e->chunks = (struct http1_chunks){0};
-    e->is_begun = e->is_answered = e->is_streaming = false;
-    e->is_body_done = e->is_paused = e->wants_writable = false;
-    e->status = 0;
+    if (length > exchange_body_max(e)) {
+        *detail = "the body is larger than allowed here";
+        return 413;
+    }
+    return 0;
 }
+
+size_t exchange_problem(unsigned status, const char *detail, char out[static PROBLEM_BYTES])
+{
+    const int size = snprintf(out, PROBLEM_BYTES,
+                              "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%u,"
+                              "\"detail\":\"%s\"}",
+                              http_reason(status), status, detail);
+    CHECK(size > 0 && size < PROBLEM_BYTES);
+    return (size_t)size;
+}
+
+/* ---- The handler ---- */
 
 void exchange_begin(struct exchange *e)
 {
@@ -245,11 +132,40 @@ void exchange_begin(struct exchange *e)
     e->x.route->handle(&e->x, e->x.loop_arg);
 }
 
+void exchange_note_status(struct exchange *e, unsigned status)
+{
+    CHECK(e->is_begun && !e->is_answered && !e->is_streaming && !e->x.is_aborted);
+    e->status = status;
+}
+
+static void count(struct exchange *e)
+{
+    struct front_loop *l = e->connection->loop;
+    if (l->done_ns == 0) {
+        l->done_ns = front_now_ns(l);
+    }
+    const uint64_t us = l->done_ns > e->started_ns ? (l->done_ns - e->started_ns) / 1000 : 0;
+    if (e->stats != NULL) {
+        histogram_add(&e->stats->latency_us, us);
+    }
+    if (us > l->context->slow_us) {
+        log_warn(l->front->log, "http", "slow request", F_TEXT("operation", e->x.route->name),
+                 F_U64("us", us), F_U64("status", e->status));
+    }
+}
+
+void exchange_complete(struct exchange *e)
+{
+    e->is_answered = true;
+    count(e);
+    connection_touch(e->connection);
+}
+
 void exchange_abort(struct exchange *e)
 {
     e->x.is_aborted = true;
     if (!e->is_begun || e->is_answered || e->x.route->on_abort == NULL) {
-        done(&e->x);
+        http_done(&e->x);
     } else {
         e->x.route->on_abort(&e->x);
     }

@@ -177,9 +177,7 @@ void front_loop_close(struct front_loop **loop)
     while (l->buf_count > 0) {
         buf_deinit(&l->bufs[--l->buf_count]);
     }
-    while (l->exchanges != NULL) {
-        exchange_give(l, exchange_get(l));
-    }
+    http1_exchanges_free(l);
     mem_free(l->routes);
     atomic_store(&l->front->loops[l->index], NULL);
     front_release(l->front);

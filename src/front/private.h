@@ -5,7 +5,8 @@
  *   stream -> pipe.c         takes TLS off, where there is some
  *          -> connection.c   reads into the loop's area (area.c), tells the protocol (sniff.c)
  *          -> resp.c         hands them to a session of api/redis
- *          -> http.c         heads and bodies become exchanges (exchange.c), after guard.c agreed
+ *          -> http.c         heads and bodies become exchanges (exchange.c), after guard.c agreed;
+ *                            http_answer.c writes their answers
  *   hook of the loop (loop.c) at the end of the turn, behind the router's: one write for each
  *                            connection that has something to say
  *
@@ -158,7 +159,7 @@ struct front_loop {
     size_t large_bytes;        /* in chunks of connections' own */
     struct buf bufs[BUFS_MAX]; /* empty ones with room */
     size_t buf_count;
-    struct exchange *exchanges; /* spare ones */
+    struct http1_exchange *exchanges; /* spare ones */
     size_t exchange_count;
     struct route_stats *routes; /* [ROUTES_MAX], by address of the route */
     uint64_t done_ns;           /* when this turn's answers are made; 0: not asked yet */
@@ -200,8 +201,8 @@ enum connection_phase {
     PHASE_HTTP_BODY,   /* gathers the body for its exchange */
     PHASE_HTTP_STREAM, /* hands the body on as it comes */
     PHASE_HTTP_ANSWER, /* the exchange has all it needs */
-    PHASE_LINGER,      /* all is said; what still comes is dropped until the client closes */
-    PHASE_GONE         /* the stream is closed */
+    PHASE_LINGER, /* all is said; what still comes is dropped until the client closes */
+    PHASE_GONE    /* the stream is closed */
 };
 
 /* Received bytes. */
@@ -251,7 +252,7 @@ struct connection {
     struct waker *waker; /* owned; redis_wake() is due */
 
     /* HTTP. */
-    struct exchange *exchange; /* NULL: none under way */
+    struct http1_exchange *exchange; /* NULL: none under way */
     struct call_order order;
     size_t scanned; /* of the unfinished head */
 };
@@ -321,44 +322,79 @@ void http_close(struct connection *c);
 /* Answers with a problem text, and closes then. */
 void http_refuse(struct connection *c, unsigned status, const char *detail);
 
-/* ---- Exchanges (exchange.c) ---- */
+/* ---- Exchanges, whatever the version of HTTP (exchange.c) ---- */
 
 struct exchange {
     struct http_exchange x;
-    struct exchange *next; /* spare */
     struct connection *connection;
-    struct chunk *chunk; /* held: the request's bytes; NULL while its body is gathered */
     struct arena arena;
     struct operation_stats *stats;
     uint64_t started_ns;
-    const uint8_t *base; /* where the head lay when it was read */
-    uint64_t body_left;  /* of a streamed body with a length; chunked: how much has come */
-    size_t body_end;     /* of a gathered chunked body: bytes of head and decoded body */
-    struct http1_chunks chunks;
+    unsigned status;
     bool is_begun;     /* the handler was called */
     bool is_answered;  /* completely */
     bool is_streaming; /* between stream_begin and stream_end */
     bool is_body_done; /* all of the body has come, and been handed on but for its end */
     bool is_paused;
     bool wants_writable;
-    unsigned status;
-    struct http1_head head;
 };
 
-struct exchange *exchange_get(struct front_loop *l);
-void exchange_give(struct front_loop *l, struct exchange *e);
+/* By way of the arena, which is not const even where the handler's view is. */
+static inline struct exchange *exchange_of(const struct http_exchange *x)
+{
+    return container_of(x->arena, struct exchange, arena);
+}
 
-/* Fills what the handler sees; the head was read. */
-void exchange_prepare(struct connection *c, struct exchange *e, const struct http_route *route,
-                      enum dialect dialect);
+/* Of a request that is about to be read; `e` is zeroed, or was used before. */
+void exchange_init(struct exchange *e, struct connection *c, const struct http_exchange_ops *ops,
+                   struct call_order *order);
+
+/* Makes `e` ready for its handler: looks `request` over and finds its route. `length` is that of
+ * its body as far as it was told, else 0. Returns 0, or the status to refuse it with, for the
+ * reason in `*detail`. */
+unsigned exchange_prepare(struct exchange *e, const struct http_request *request, uint64_t length,
+                          const char **detail);
+
+/* Bytes of the largest body its route takes, or drops. */
+size_t exchange_body_max(const struct exchange *e);
 
 /* Calls the handler. */
 void exchange_begin(struct exchange *e);
 
-/* Where `c` writes its answers. */
-struct buf *exchange_out(struct connection *c);
+/* The handler has begun to answer. */
+void exchange_note_status(struct exchange *e, unsigned status);
 
-/* The client is gone. Frees the exchange, at once or when its handler lets go of it. */
+/* The handler has answered: counts it, and sees to its being sent. */
+void exchange_complete(struct exchange *e);
+
+/* The client is gone: tells the handler, which calls http_done(); at once when there is no need to
+ * tell it. */
 void exchange_abort(struct exchange *e);
+
+/* The body of a refusal, as application/problem+json: its size. */
+#define PROBLEM_BYTES 512
+size_t exchange_problem(unsigned status, const char *detail, char out[static PROBLEM_BYTES]);
+
+/* ---- Exchanges of HTTP/1 (http_answer.c) ---- */
+
+struct http1_exchange {
+    struct exchange common;
+    struct http1_exchange *next; /* spare */
+    struct chunk *chunk;         /* held: the request's bytes; NULL while its body is gathered */
+    const uint8_t *base;         /* where the head lay when it was read */
+    uint64_t body_left;          /* of a streamed body with a length; chunked: how much has come */
+    size_t body_end;             /* of a gathered chunked body: bytes of head and decoded body */
+    struct http1_chunks chunks;
+    struct http1_head head;
+};
+
+struct http1_exchange *http1_exchange_get(struct connection *c);
+void http1_exchange_give(struct front_loop *l, struct http1_exchange *h);
+
+/* Frees what front_loop keeps. */
+void http1_exchanges_free(struct front_loop *l);
+
+/* Where `c` writes its answers. */
+struct buf *connection_out(struct connection *c);
 
 #endif

@@ -380,6 +380,21 @@ static const struct http_route *find(const struct http_request *r)
                                                           : NULL;
 }
 
+static void unknown(struct http_exchange *x, void *arg)
+{
+    (void)arg;
+    const struct http_header type = {SLICE("Content-Type"), SLICE("text/plain")};
+    http_respond(x, 404, &type, 1, SLICE("404 page not found"));
+}
+
+const struct http_route *unknown_route_for(const struct http_request *request)
+{
+    static const struct http_route route = {
+        .name = "unknown", .handle = unknown, .on_abort = abort_nothing};
+    (void)request;
+    return &route;
+}
+
 const struct http_dialect *stand_in_dialect(void)
 {
     static const struct http_dialect dialect = {"native", DIALECT_NATIVE, find};
