@@ -185,6 +185,9 @@ static void choose_protocol(struct connection *c, struct input *in)
     case PROTOCOL_HTTP:
         c->phase = PHASE_HTTP_HEAD;
         break;
+    case PROTOCOL_HTTP2:
+        http2_open(c);
+        break;
     case PROTOCOL_TLS:
         begin_tls(c, in);
         break;
@@ -205,6 +208,9 @@ static void consume(struct connection *c, struct input *in)
     case PHASE_HTTP_STREAM:
     case PHASE_HTTP_ANSWER:
         http_consume(c, in);
+        break;
+    case PHASE_HTTP2:
+        http2_consume(c, in);
         break;
     case PHASE_SNIFF:
     case PHASE_LINGER:
@@ -266,6 +272,9 @@ static void on_end(void *arg, enum err why)
     case PHASE_HTTP_STREAM:
     case PHASE_HTTP_ANSWER:
         http_end(c);
+        break;
+    case PHASE_HTTP2:
+        http2_end(c);
         break;
     case PHASE_SNIFF:
         connection_cut(c);
@@ -395,7 +404,7 @@ void front_loop_take(struct front_loop *l, const struct front_listener *listener
 
 void connection_free_if_gone(struct connection *c)
 {
-    if (!c->has_closed || c->exchange != NULL) {
+    if (!c->has_closed || c->exchange != NULL || c->http2 != NULL) {
         return;
     }
     CHECK(c->phase == PHASE_GONE && c->redis == NULL && c->in.chunk == NULL);
@@ -419,6 +428,7 @@ void connection_cut(struct connection *c)
     connection_drop_input(c);
     resp_close(c);
     http_close(c);
+    http2_close(c);
 }
 
 void connection_finish(struct connection *c)
@@ -468,6 +478,9 @@ void connection_flush(struct connection *c)
     case PHASE_HTTP_ANSWER:
         http_flush(c);
         break;
+    case PHASE_HTTP2:
+        http2_flush(c);
+        break;
     case PHASE_LINGER:
         linger_flush(c);
         break;
@@ -499,6 +512,10 @@ void connection_sweep(struct connection *c, uint64_t now_ns)
         connection_cut(c);
         return;
     }
+    if (c->phase == PHASE_HTTP2) {
+        http2_sweep(c, now_ns);
+        return;
+    }
     if (c->deadline_ns == 0 || c->deadline_ns > now_ns) {
         return;
     }
@@ -508,6 +525,7 @@ void connection_sweep(struct connection *c, uint64_t now_ns)
     case PHASE_HTTP_STREAM:
         http_timeout(c);
         break;
+    case PHASE_HTTP2:
     case PHASE_SNIFF:
     case PHASE_RESP:
     case PHASE_HTTP_ANSWER:
@@ -534,6 +552,9 @@ void connection_drain(struct connection *c)
     case PHASE_HTTP_ANSWER:
         http_drain(c);
         break;
+    case PHASE_HTTP2:
+        http2_drain(c);
+        break;
     case PHASE_LINGER:
     case PHASE_GONE:
         break;
@@ -551,7 +572,9 @@ void connection_facts(const struct connection *c, struct connection_facts *out)
         .id = c->id,
         .peer = pipe_peer(&c->pipe),
         .is_tls = pipe_is_tls(&c->pipe),
-        .protocol = c->phase == PHASE_SNIFF ? "" : "http",
+        .protocol = c->phase == PHASE_SNIFF   ? ""
+                    : c->phase == PHASE_HTTP2 ? "http2"
+                                              : "http",
         .opened_ms = c->opened_ms,
         .idle_ms = c->active_ns == 0 ? 0 : (now_ns - c->active_ns) / UINT64_C(1000000),
         .last_command = "",

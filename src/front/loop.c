@@ -178,6 +178,7 @@ void front_loop_close(struct front_loop **loop)
         buf_deinit(&l->bufs[--l->buf_count]);
     }
     http1_exchanges_free(l);
+    http2_exchanges_free(l);
     mem_free(l->routes);
     atomic_store(&l->front->loops[l->index], NULL);
     front_release(l->front);

@@ -7,6 +7,7 @@
  *          -> resp.c         hands them to a session of api/redis
  *          -> http.c         heads and bodies become exchanges (exchange.c), after guard.c agreed;
  *                            http_answer.c writes their answers
+ *          -> http2.c        the same for streams of HTTP/2 (http2.h)
  *   hook of the loop (loop.c) at the end of the turn, behind the router's: one write for each
  *                            connection that has something to say
  *
@@ -73,6 +74,7 @@ enum protocol {
     PROTOCOL_UNKNOWN, /* not enough bytes to tell */
     PROTOCOL_RESP,
     PROTOCOL_HTTP,
+    PROTOCOL_HTTP2,
     PROTOCOL_TLS
 };
 
@@ -161,6 +163,8 @@ struct front_loop {
     size_t buf_count;
     struct http1_exchange *exchanges; /* spare ones */
     size_t exchange_count;
+    struct http2_exchange *http2_exchanges; /* spare ones */
+    size_t http2_exchange_count;
     struct route_stats *routes; /* [ROUTES_MAX], by address of the route */
     uint64_t done_ns;           /* when this turn's answers are made; 0: not asked yet */
     uint64_t date_s;            /* the second that `date` tells */
@@ -201,6 +205,7 @@ enum connection_phase {
     PHASE_HTTP_BODY,   /* gathers the body for its exchange */
     PHASE_HTTP_STREAM, /* hands the body on as it comes */
     PHASE_HTTP_ANSWER, /* the exchange has all it needs */
+    PHASE_HTTP2,
     PHASE_LINGER, /* all is said; what still comes is dropped until the client closes */
     PHASE_GONE    /* the stream is closed */
 };
@@ -255,6 +260,8 @@ struct connection {
     struct http1_exchange *exchange; /* NULL: none under way */
     struct call_order order;
     size_t scanned; /* of the unfinished head */
+
+    struct http2_connection *http2; /* of PHASE_HTTP2, and until its handlers have let go of it */
 };
 
 /* What its pipe tells it, as a stream would; `arg` is the connection. */
@@ -321,6 +328,22 @@ void http_close(struct connection *c);
 
 /* Answers with a problem text, and closes then. */
 void http_refuse(struct connection *c, unsigned status, const char *detail);
+
+/* ---- HTTP/2 (http2.c) ---- */
+
+/* Enters PHASE_HTTP2: the client's preface is the next thing to be consumed. */
+void http2_open(struct connection *c);
+
+/* Takes all of `in`. */
+void http2_consume(struct connection *c, struct input *in);
+void http2_end(struct connection *c);
+void http2_flush(struct connection *c);
+void http2_drain(struct connection *c);
+void http2_sweep(struct connection *c, uint64_t now_ns);
+void http2_close(struct connection *c);
+
+/* Frees what front_loop keeps. */
+void http2_exchanges_free(struct front_loop *l);
 
 /* ---- Exchanges, whatever the version of HTTP (exchange.c) ---- */
 

@@ -34,6 +34,9 @@ static bool is_target(struct slice word)
 enum protocol sniff(const uint8_t *data, size_t size)
 {
     struct slice line = slice_of(data, size);
+    if (begins(line, "PRI * HTTP/2.0\r\n")) {
+        return PROTOCOL_HTTP2;
+    }
     if (begins(line, "\r\n")) { /* one is allowed before a request; more are not HTTP */
         line = slice_skip(line, 2);
     }

@@ -287,7 +287,7 @@ static const struct refused_case refused_cases[] = {
     {"GET /hello HTTP/1.1\r\nHost: localhost\r\nOrigin: http://evil.example\r\n\r\n", 403},
     {"GET /hello HTTP/1.1\r\nHost: localhost\r\nOrigin: null\r\n\r\n", 403},
     {"GET http://evil.example/hello HTTP/1.1\r\nHost: localhost\r\n\r\n", 421},
-    {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505},
+    {"GET /hello HTTP/2.0\r\nHost: localhost\r\n\r\n", 505},
     {"GET /hello HTTP/1.1\r\nHost: localhost\r\nExpect: nothing\r\n\r\n", 417},
 };
 

@@ -1,0 +1,39 @@
+/* http2_private.h - what http2.c and http2_answer.c share. */
+#ifndef WIRE_HTTP2_PRIVATE_H
+#define WIRE_HTTP2_PRIVATE_H
+
+#include <nghttp2/nghttp2.h>
+
+#include "wire/http2.h"
+
+/* What has come in the present second. */
+struct http2_counts {
+    uint64_t second;
+    unsigned resets, settings, chores;
+};
+
+struct http2_session {
+    nghttp2_session *ng;
+    const struct http2_events *events;
+    void *arg;
+    struct http2_counts counts;
+    struct http2_stream *head; /* whose head is being read; NULL: nobody's, or trailers */
+    size_t head_bytes;         /* of it so far */
+    bool is_in_head;
+    bool has_failed;  /* nothing is read any more */
+    bool is_draining; /* the client was asked to begin no more */
+    bool is_drained;  /* it was told which stream was the last */
+    const char *complaint;
+    size_t unconsumed; /* as in a stream */
+    size_t waiting;    /* bytes of answers in all streams */
+    struct buf *out;   /* during http2_session_output() */
+    size_t out_max;
+};
+
+/* nghttp2 calls these to send the body of an answer. */
+ssize_t http2_on_read(nghttp2_session *ng, int32_t stream_id, uint8_t *to, size_t size,
+                      uint32_t *flags, nghttp2_data_source *source, void *arg);
+int http2_on_send_data(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *head, size_t size,
+                       nghttp2_data_source *source, void *arg);
+
+#endif
