@@ -16,6 +16,7 @@ struct http_dialect {
     const char *name; /* as in --listen ADDR=name */
     enum dialect dialect;
     http_find_fn find;
+    bool is_everywhere; /* also on listeners that name other dialects of HTTP */
 };
 
 const struct http_dialect *strato_dialect(void);
@@ -23,6 +24,8 @@ const struct http_dialect *estoraje_dialect(void);
 const struct http_dialect *native_dialect(void); /* /api/v1 */
 const struct http_dialect *regatta_dialect(void); /* and the REST routes of its first version */
 const struct http_dialect *admin_dialect(void);  /* /metrics, /healthz, /readyz */
+
+const struct http_dialect *meta_dialect(void);  /* gRPC's health and reflection */
 
 /* The answer to a path that nobody owns: 404, text/plain, "404 page not found". */
 const struct http_route *unknown_route(void);

@@ -51,6 +51,15 @@ static bool is_loopback(struct slice address)
     return false;
 }
 
+/* What every listener has that speaks HTTP. */
+static void add_common(const struct front *f, uint32_t *bits)
+{
+    const bool is_http = (*bits & (LISTENS_REDIS - 1)) != 0;
+    for (size_t i = 0; is_http && i < f->dialect_count; i++) {
+        *bits |= f->dialects[i]->is_everywhere ? 1U << i : 0;
+    }
+}
+
 static enum err read_listener(struct front *f, const char *text, struct err_why *why)
 {
     struct front_listener *l = &f->listeners[f->listener_count++];
@@ -77,7 +86,9 @@ static enum err read_listener(struct front *f, const char *text, struct err_why 
         l->serves = LISTENS_REDIS | (LISTENS_REDIS - 1);
         return ERR_OK;
     }
-    return read_dialects(f, slice_skip(all, size + 1), &l->serves, why);
+    const enum err e = read_dialects(f, slice_skip(all, size + 1), &l->serves, why);
+    add_common(f, &l->serves);
+    return e;
 }
 
 enum err front_open(const struct front_config *config, struct front **out, struct err_why *why)

@@ -40,7 +40,7 @@
 #define DROPPED_MAX  ((size_t)64 << 10)  /* of a body that the route does not want */
 #define WRAPPING_MAX ((size_t)1 << 20)   /* what JSON may add to twice a value */
 #define PIPELINE_MAX 64                  /* requests of one connection answered in one turn */
-#define DIALECTS_MAX 8
+#define DIALECTS_MAX 12
 
 /* ---- The area: where sockets are read into (area.c) ---- */
 

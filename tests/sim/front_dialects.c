@@ -397,6 +397,7 @@ const struct http_route *unknown_route_for(const struct http_request *request)
 
 const struct http_dialect *stand_in_dialect(void)
 {
-    static const struct http_dialect dialect = {"native", DIALECT_NATIVE, find};
+    static const struct http_dialect dialect = {
+        .name = "native", .dialect = DIALECT_NATIVE, .find = find};
     return &dialect;
 }

@@ -54,6 +54,7 @@ static const struct http_route *find(const struct http_request *request)
 
 const struct http_dialect *admin_dialect(void)
 {
-    static const struct http_dialect dialect = {"admin", DIALECT_ADMIN, find};
+    static const struct http_dialect dialect = {
+        .name = "admin", .dialect = DIALECT_ADMIN, .find = find};
     return &dialect;
 }

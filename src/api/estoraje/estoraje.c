@@ -111,6 +111,7 @@ static const struct http_route *find(const struct http_request *request)
 
 const struct http_dialect *estoraje_dialect(void)
 {
-    static const struct http_dialect dialect = {"estoraje", DIALECT_ESTORAJE, find};
+    static const struct http_dialect dialect = {
+        .name = "estoraje", .dialect = DIALECT_ESTORAJE, .find = find};
     return &dialect;
 }

@@ -246,6 +246,7 @@ static const struct http_route *find(const struct http_request *request)
 
 const struct http_dialect *native_dialect(void)
 {
-    static const struct http_dialect dialect = {"native", DIALECT_NATIVE, find};
+    static const struct http_dialect dialect = {
+        .name = "native", .dialect = DIALECT_NATIVE, .find = find};
     return &dialect;
 }

@@ -150,6 +150,7 @@ static const struct http_route *find(const struct http_request *request)
 
 const struct http_dialect *strato_dialect(void)
 {
-    static const struct http_dialect dialect = {"strato", DIALECT_STRATO, find};
+    static const struct http_dialect dialect = {
+        .name = "strato", .dialect = DIALECT_STRATO, .find = find};
     return &dialect;
 }
