@@ -57,12 +57,12 @@ static int by_name(const void *a, const void *b)
 static void index_ids(struct catalogue *c)
 {
     size_t room = 16;
-    while (room < 2 * c->count) {
+    while (room < 2 * c->all_count) {
         room *= 2;
     }
     c->by_id_mask = (uint32_t)room - 1;
     c->by_id = mem_zero(room, sizeof(struct table *));
-    for (size_t i = 0; i < c->count; i++) {
+    for (size_t i = 0; i < c->all_count; i++) {
         uint32_t at = c->tables[i].id & c->by_id_mask;
         while (c->by_id[at] != NULL) {
             at = (at + 1) & c->by_id_mask;
@@ -76,14 +76,16 @@ struct catalogue *catalogue_new(uint64_t version, const struct table *tables, si
     struct catalogue *c = mem_zero(1, sizeof(*c));
     atomic_init(&c->shares, 1);
     c->version = version;
-    c->count = count;
+    c->all_count = count;
     c->tables = mem_zero(count, sizeof(*c->tables));
     c->sorted = mem_zero(count, sizeof(struct table *));
     for (size_t i = 0; i < count; i++) {
         c->tables[i] = tables[i];
-        c->sorted[i] = &c->tables[i];
+        if (!tables[i].is_staged) {
+            c->sorted[c->count++] = &c->tables[i];
+        }
     }
-    qsort(c->sorted, count, sizeof(struct table *), by_name);
+    qsort(c->sorted, c->count, sizeof(struct table *), by_name);
     index_ids(c);
     return c;
 }

@@ -12,9 +12,10 @@
 struct catalogue {
     _Atomic uint32_t shares;
     uint64_t version;
-    size_t count;
-    struct table *tables;        /* owned, by name */
-    const struct table **sorted; /* [count] */
+    size_t count;                /* with a name */
+    size_t all_count;            /* and staged ones, which are found by id only */
+    struct table *tables;        /* owned [all_count] */
+    const struct table **sorted; /* [count], by name */
     uint32_t by_id_mask;
     const struct table **by_id; /* [by_id_mask + 1], at the id's low bits or behind; NULL: free */
 };

@@ -29,7 +29,7 @@ static void note_evictable(struct router *r)
     uint32_t ids[TABLES_MAX];
     size_t count = 0;
     for (size_t i = 0; i < r->catalogue->count && count < TABLES_MAX; i++) {
-        const struct table *t = &r->catalogue->tables[i];
+        const struct table *t = r->catalogue->sorted[i];
         if (t->options.engine == TABLE_MEMORY && t->options.evict == EVICT_LRU) {
             ids[count++] = t->id;
         }

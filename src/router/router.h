@@ -176,8 +176,16 @@ uint64_t router_table_count(const struct router *r, const struct table *t);
 enum table_change_kind {
     TABLE_CREATE, /* ALREADY_EXISTS, NO_SPACE (TABLES_MAX), INVALID */
     TABLE_DROP,   /* NOT_FOUND, DENIED (built in) */
-    TABLE_EMPTY   /* a new id under the old name: O(1). NOT_FOUND */
+    TABLE_EMPTY,  /* a new id under the old name: O(1). NOT_FOUND */
+    TABLE_STAGE,  /* a table without a name, to be filled by its id (-> id) and then take the place
+                   *   of `name`, or be that table if there is none; with the options of the
+                   *   present one. BUSY (STAGED_MAX), NO_SPACE, INVALID */
+    TABLE_ADOPT,  /* the staged table `id` takes its name, in one step; what had it is dropped.
+                   *   NOT_FOUND (no such staged table), DENIED (built in), NO_SPACE */
+    TABLE_FORGET  /* the staged table `id` is not wanted any more. NOT_FOUND */
 };
+
+#define STAGED_MAX 16 /* in a node. None of them survives a start */
 
 struct table_change;
 typedef void (*table_change_fn)(struct table_change *c);
@@ -185,8 +193,9 @@ typedef void (*table_change_fn)(struct table_change *c);
 /* Owned by the caller until `done` has run. The new catalogue is seen by this loop then. */
 struct table_change {
     enum table_change_kind kind;
-    struct slice name;
-    struct table_options options; /* TABLE_CREATE */
+    struct slice name;            /* not of TABLE_ADOPT and TABLE_FORGET */
+    struct table_options options; /* TABLE_CREATE; TABLE_STAGE when there is no table `name` */
+    uint32_t id;                  /* from TABLE_STAGE; for TABLE_ADOPT, TABLE_FORGET */
     table_change_fn done;
     void *arg;
     enum err err;

@@ -36,6 +36,7 @@ struct table {
     struct table_options options;
     uint64_t created_ms;
     bool is_built_in; /* cannot be dropped */
+    bool is_staged;   /* found by its id only, until it takes its name */
     uint8_t name_size;
     char name[TABLE_NAME_MAX + 1];
 };

@@ -2,80 +2,27 @@
  *
  *   CREATE, EMPTY: WRITE (name and id durable) ─► OPEN (in every shard) ─► SHOW (to every loop)
  *   DROP:          WRITE (name gone, id to be closed) ──────────────────► SHOW
- *   then answered; what was dropped is closed in every shard and its note removed.
+ *   STAGE:         WRITE (id to be closed) ─────► OPEN ─────────────────► SHOW
+ *   ADOPT:         WRITE (name and id, old id to be closed) ────────────► SHOW
+ *   FORGET:                                                               SHOW
+ *   then answered; what was dropped is closed in every shard and its note removed. A staged table
+ *   has the note of a dropped one from its first moment, so the next start closes what nobody has
+ *   adopted.
  *
  * What was ordered and may still happen (a shard has no room) is answered with UNKNOWN_OUTCOME and
  * done again until it is certain: doing it twice changes nothing. Other changes are refused
  * meanwhile, so the tables that loops see are never older than what is durable for long.
  *
- * At start: the table of the catalogue is opened in group 0 and read; at first start the
- * built-in tables are written; then every table is opened in every shard (which costs
- * nothing where it already is) and the catalogue is shown. Rows of the catalogue:
- * `t/NAME` -> struct table, `d/ID` -> an id that must still be closed, `n` -> newest id. */
+ * Rows of the catalogue: `t/NAME` -> struct table, `d/ID` -> an id that must still be closed,
+ * `n` -> newest id. tables_start.c reads them. */
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/check.h"
 #include "base/mem.h"
-#include "router/router_private.h"
-
-#define CLOSINGS_MAX       TABLES_MAX /* ids on their way out: then ERR_BUSY */
-#define CATALOGUE_ROWS_MAX (TABLES_MAX + CLOSINGS_MAX + 64)
-#define AGAIN_MS           100
-
-enum tables_state {
-    TABLES_WAITING, /* for the replay */
-    TABLES_IDLE,
-    TABLES_WRITE,
-    TABLES_OPEN,
-    TABLES_SHOW
-};
-
-struct tables {
-    struct router *router;
-    enum tables_state state;
-    bool is_memory; /* the catalogue itself */
-    struct loop_timer timer;
-    struct catalogue *catalogue; /* newest */
-    uint32_t newest_id;
-    struct table_change *first; /* waiting */
-    struct table_change *last;
-    struct table_change *change; /* being made; NULL: at start, or nobody waits any more */
-    enum table_change_kind kind; /* of what is being made */
-    struct table made;           /* the table that is created, emptied or dropped */
-    uint32_t dropped_id;
-    enum table_engine dropped_engine;
-    struct call call;
-    struct op ops[8];
-    size_t op_count;
-    struct op *built_in; /* start */
-    struct buf bytes;
-    struct spread spread;
-    struct spread *openings; /* start: one per table; owned */
-    size_t unopened;
-    bool has_unopened; /* start: some shard could not open a table */
-    bool is_started;
-    bool is_stuck; /* the change may still happen, and nothing else may */
-    uint32_t unseen;
-    struct list closings; /* struct closing */
-    size_t closing_count;
-};
-
-/* An id on its way out. */
-struct closing {
-    struct list link;
-    struct tables *tables;
-    struct spread spread;
-    struct call call;
-    struct loop_timer timer;
-    char key[24];
-    uint32_t id;
-    bool is_memory;
-};
+#include "router/tables_private.h"
 
 static void next_change(struct tables *t);
-static void show(struct tables *t);
 
 /* ---- One operation for every shard ---- */
 
@@ -92,7 +39,7 @@ static void on_spread_call(struct call *c)
     }
 }
 
-static void spread_start(struct router *r, struct spread *s, const struct op *op, bool is_memory)
+void tables_spread(struct router *r, struct spread *s, const struct op *op, bool is_memory)
 {
     s->count = router_shards(r);
     s->waiting = s->count;
@@ -123,7 +70,7 @@ static void start_closing(void *arg)
 {
     struct closing *g = arg;
     const struct op op = {.kind = OP_TABLE_CLOSE, .table = g->id};
-    spread_start(g->tables->router, &g->spread, &op, g->is_memory);
+    tables_spread(g->tables->router, &g->spread, &op, g->is_memory);
 }
 
 static void on_closed(struct spread *s)
@@ -140,7 +87,7 @@ static void on_closed(struct spread *s)
     router_send_counted(g->tables->router, &g->call, CATALOGUE_GROUP, g->tables->is_memory);
 }
 
-static void close_id(struct tables *t, uint32_t id, bool is_memory)
+void tables_close_id(struct tables *t, uint32_t id, bool is_memory)
 {
     struct closing *g = mem_zero(1, sizeof(*g));
     g->tables = t;
@@ -205,7 +152,7 @@ static void on_opened(struct spread *s)
         again(t, s->err, open_made);
         return;
     }
-    show(t);
+    tables_show(t);
 }
 
 static void open_made(void *arg)
@@ -217,23 +164,36 @@ static void open_made(void *arg)
     const struct op op = {.kind = OP_TABLE_OPEN,
                           .table = t->made.id,
                           .number = (int64_t)t->made.options.default_ttl_ms};
-    spread_start(t->router, &t->spread, &op, t->made.options.engine == TABLE_MEMORY);
+    tables_spread(t->router, &t->spread, &op, t->made.options.engine == TABLE_MEMORY);
 }
 
-/* The present tables without `name`, and `more` (may be NULL). */
-static void new_version(struct tables *t, struct slice name, const struct table *more)
+static struct slice made_name(const struct tables *t)
+{
+    return slice_of(t->made.name, t->made.name_size);
+}
+
+/* The change takes `o` out of the list: the table it makes, drops or replaces. */
+static bool is_replaced(const struct tables *t, const struct table *o)
+{
+    if (o->is_staged || t->kind == TABLE_STAGE || t->kind == TABLE_FORGET) {
+        return o->id == t->made.id;
+    }
+    return slice_equal(slice_of(o->name, o->name_size), made_name(t));
+}
+
+/* The present tables after the change. */
+static void new_version(struct tables *t)
 {
     const struct catalogue *old = t->catalogue;
-    struct table *list = mem_alloc((old->count + 1) * sizeof(*list));
+    struct table *list = mem_alloc((old->all_count + 1) * sizeof(*list));
     size_t count = 0;
-    for (size_t i = 0; i < old->count; i++) {
-        const struct table *o = &old->tables[i];
-        if (!slice_equal(slice_of(o->name, o->name_size), name)) {
-            list[count++] = *o;
+    for (size_t i = 0; i < old->all_count; i++) {
+        if (!is_replaced(t, &old->tables[i])) {
+            list[count++] = old->tables[i];
         }
     }
-    if (more != NULL) {
-        list[count++] = *more;
+    if (t->kind != TABLE_DROP && t->kind != TABLE_FORGET) {
+        list[count++] = t->made;
     }
     struct catalogue *fresh = catalogue_new(old->version + 1, list, count);
     mem_free(list);
@@ -241,14 +201,9 @@ static void new_version(struct tables *t, struct slice name, const struct table 
     t->catalogue = fresh;
 }
 
-static void place_table(const struct router *r, struct table *t)
+void tables_place(const struct router *r, struct table *t)
 {
     t->shard = key_slot(slice_of(t->name, t->name_size)) * router_shards(r) / SLOT_COUNT;
-}
-
-static struct slice made_name(const struct tables *t)
-{
-    return slice_of(t->made.name, t->made.name_size);
 }
 
 static void send_change(void *arg);
@@ -266,13 +221,12 @@ static void on_written(struct call *c)
         answer(t, e);
         return;
     }
-    if (t->kind == TABLE_DROP) {
-        new_version(t, made_name(t), NULL);
-        show(t);
-        return;
+    new_version(t);
+    if (t->kind == TABLE_DROP || t->kind == TABLE_ADOPT) {
+        tables_show(t);
+    } else {
+        open_made(t);
     }
-    new_version(t, made_name(t), &t->made);
-    open_made(t);
 }
 
 #define CHANGE_BYTES_MAX 1024 /* of one change's keys and values */
@@ -304,20 +258,27 @@ static void add_name(struct tables *t)
         before = t->bytes.size;
         table_encode(&t->bytes, &t->made);
         op->value = row_bytes(t, before);
-        op = add_op(t, OP_PUT, "n");
-        before = t->bytes.size;
-        buf_append_u64(&t->bytes, t->made.id);
-        op->value = row_bytes(t, before);
     }
 }
 
-static void add_dropped(struct tables *t)
+static void add_newest(struct tables *t)
 {
-    struct op *op = add_op(t, OP_PUT, "");
+    struct op *op = add_op(t, OP_PUT, "n");
     const size_t before = t->bytes.size;
-    buf_printf(&t->bytes, "d/%" PRIu32, t->dropped_id);
+    buf_append_u64(&t->bytes, t->newest_id);
+    op->value = row_bytes(t, before);
+}
+
+/* The note that `id` is still to be closed, or that it is not. */
+static void add_note(struct tables *t, enum op_kind kind, uint32_t id, enum table_engine engine)
+{
+    struct op *op = add_op(t, kind, "");
+    const size_t before = t->bytes.size;
+    buf_printf(&t->bytes, "d/%" PRIu32, id);
     op->key = row_bytes(t, before);
-    op->value = t->dropped_engine == TABLE_MEMORY ? SLICE("1") : SLICE("0");
+    if (kind == OP_PUT) {
+        op->value = engine == TABLE_MEMORY ? SLICE("1") : SLICE("0");
+    }
 }
 
 static void send_change(void *arg)
@@ -338,10 +299,18 @@ static void write_change(struct tables *t)
     t->op_count = 0;
     buf_clear(&t->bytes);
     (void)buf_reserve(&t->bytes, CHANGE_BYTES_MAX);
-    add_name(t);
-    if (t->dropped_id != 0) {
-        add_dropped(t);
+    if (t->kind == TABLE_STAGE) {
+        add_note(t, OP_PUT, t->made.id, t->made.options.engine);
+    } else {
+        add_name(t);
     }
+    if (t->kind == TABLE_ADOPT) {
+        add_note(t, OP_DELETE, t->made.id, t->made.options.engine);
+    }
+    if (t->dropped_id != 0) {
+        add_note(t, OP_PUT, t->dropped_id, t->dropped_engine);
+    }
+    add_newest(t);
     t->state = TABLES_WRITE;
     send_change(t);
 }
@@ -364,20 +333,41 @@ static enum err check_options(struct tables *t, struct table_change *c)
     return ERR_OK;
 }
 
+/* The staged table that the change is about; NULL: none. */
+static const struct table *staged_of(const struct tables *t, const struct table_change *c)
+{
+    const bool has_id = c->kind == TABLE_ADOPT || c->kind == TABLE_FORGET;
+    const struct table *found = has_id ? catalogue_by_id(t->catalogue, c->id) : NULL;
+    return found != NULL && found->is_staged ? found : NULL;
+}
+
+static enum err check_new(struct tables *t, struct table_change *c, const struct table *old)
+{
+    const enum err e = old != NULL && c->kind == TABLE_STAGE ? ERR_OK : check_options(t, c);
+    if (e != ERR_OK) {
+        return e;
+    }
+    if (c->kind == TABLE_CREATE && old != NULL) {
+        return err_set(&c->why, ERR_ALREADY_EXISTS, "a table of that name exists");
+    }
+    if (c->kind == TABLE_STAGE && t->catalogue->all_count - t->catalogue->count >= STAGED_MAX) {
+        return err_set(&c->why, ERR_BUSY, "%d tables are being filled already", STAGED_MAX);
+    }
+    return ERR_OK;
+}
+
 static enum err check_change(struct tables *t, struct table_change *c, const struct table *old)
 {
-    if (c->kind == TABLE_CREATE) {
-        const enum err e = check_options(t, c);
-        if (e != ERR_OK) {
-            return e;
-        }
-        return old == NULL ? ERR_OK
-                           : err_set(&c->why, ERR_ALREADY_EXISTS, "a table of that name exists");
+    if (c->kind == TABLE_CREATE || c->kind == TABLE_STAGE) {
+        return check_new(t, c, old);
     }
-    if (old == NULL) {
-        return err_set(&c->why, ERR_NOT_FOUND, "there is no table of that name");
+    if (staged_of(t, c) == NULL && (old == NULL || c->kind >= TABLE_ADOPT)) {
+        return err_set(&c->why, ERR_NOT_FOUND, "there is no such table");
     }
-    if (c->kind == TABLE_DROP && old->is_built_in) {
+    if (c->kind == TABLE_ADOPT && old == NULL && t->catalogue->count >= TABLES_MAX) {
+        return err_set(&c->why, ERR_NO_SPACE, "there are %d tables already", TABLES_MAX);
+    }
+    if ((c->kind == TABLE_DROP || c->kind == TABLE_ADOPT) && old != NULL && old->is_built_in) {
         return err_set(&c->why, ERR_DENIED, "a built-in table cannot be dropped");
     }
     if (t->closing_count >= CLOSINGS_MAX) {
@@ -389,33 +379,59 @@ static enum err check_change(struct tables *t, struct table_change *c, const str
 
 static void make_table(struct tables *t, const struct table_change *c, const struct table *old)
 {
+    const struct table *staged = staged_of(t, c);
     t->kind = c->kind;
+    if (staged != NULL) {
+        t->made = *staged;
+        t->made.is_staged = false;
+        return;
+    }
     if (old != NULL) {
         t->made = *old;
     } else {
         t->made = (struct table){.options = c->options, .name_size = (uint8_t)c->name.size};
         memcpy(t->made.name, c->name.data, c->name.size);
         t->made.created_ms = router_now_ms(t->router);
-        place_table(t->router, &t->made);
+        tables_place(t->router, &t->made);
     }
     if (c->kind != TABLE_DROP) {
         t->made.id = ++t->newest_id;
     }
+    if (c->kind == TABLE_STAGE) {
+        t->made.is_staged = true;
+        t->made.is_built_in = false;
+    }
+}
+
+static void forget_made(struct tables *t)
+{
+    t->kind = TABLE_FORGET;
+    t->dropped_id = t->made.id;
+    t->dropped_engine = t->made.options.engine;
+    new_version(t);
+    tables_show(t);
 }
 
 static void begin_change(struct tables *t, struct table_change *c)
 {
-    const struct table *old = catalogue_find(t->catalogue, c->name);
+    const struct table *staged = staged_of(t, c);
+    const struct slice name = staged == NULL ? c->name : slice_of(staged->name, staged->name_size);
+    const struct table *old = catalogue_find(t->catalogue, name);
+    const bool is_dropped = old != NULL && c->kind != TABLE_STAGE;
     t->change = c;
-    t->dropped_id = old == NULL ? 0 : old->id;
-    t->dropped_engine = old == NULL ? TABLE_DISK : old->options.engine;
+    t->dropped_id = is_dropped ? old->id : 0;
+    t->dropped_engine = is_dropped ? old->options.engine : TABLE_DISK;
     const enum err e = check_change(t, c, old);
     if (e != ERR_OK) {
         answer(t, e);
         return;
     }
     make_table(t, c, old);
-    write_change(t);
+    if (t->kind == TABLE_FORGET) {
+        forget_made(t);
+    } else {
+        write_change(t);
+    }
 }
 
 static void next_change(struct tables *t)
@@ -456,7 +472,7 @@ void router_change_table(struct router *r, struct table_change *c)
 
 /* ---- Showing a version to all loops ---- */
 
-static void show(struct tables *t)
+void tables_show(struct tables *t)
 {
     struct router_node *n = t->router->node;
     t->state = TABLES_SHOW;
@@ -481,10 +497,17 @@ static void on_shown(struct tables *t)
         next_change(t);
         return;
     }
+    if (t->kind == TABLE_STAGE && t->change == NULL) { /* nobody knows its id */
+        forget_made(t);
+        return;
+    }
+    if (t->kind == TABLE_STAGE) {
+        t->change->id = t->made.id;
+    }
     const uint32_t dropped = t->dropped_id;
     const bool is_memory = t->dropped_engine == TABLE_MEMORY;
     if (dropped != 0) {
-        close_id(t, dropped, is_memory);
+        tables_close_id(t, dropped, is_memory);
     }
     answer(t, ERR_OK);
 }
@@ -497,171 +520,7 @@ void tables_on_seen(struct tables *t, struct catalogue_mail *m)
     }
 }
 
-/* ---- Start ---- */
-
-static void open_all(void *arg);
-
-static void on_start_opened(struct spread *s)
-{
-    struct tables *t = s->arg;
-    t->has_unopened = t->has_unopened || s->err != ERR_OK;
-    if (--t->unopened > 0) {
-        return;
-    }
-    mem_free(t->openings);
-    t->openings = NULL;
-    if (t->has_unopened) { /* an engine without room: once there is some */
-        loop_timer_start(t->router->loop, &t->timer, AGAIN_MS, open_all, t);
-        return;
-    }
-    show(t);
-}
-
-/* All tables at once: a handful of syncs. */
-static void open_all(void *arg)
-{
-    struct tables *t = arg;
-    t->has_unopened = false;
-    t->unopened = t->catalogue->count;
-    t->openings = mem_zero(t->unopened, sizeof(*t->openings));
-    for (size_t i = 0; i < t->catalogue->count; i++) {
-        const struct table *o = &t->catalogue->tables[i];
-        const struct op op = {
-            .kind = OP_TABLE_OPEN, .table = o->id, .number = (int64_t)o->options.default_ttl_ms};
-        t->openings[i].done = on_start_opened;
-        t->openings[i].arg = t;
-        spread_start(t->router, &t->openings[i], &op, o->options.engine == TABLE_MEMORY);
-    }
-}
-
-static void take_row(struct tables *t, const struct row *row, struct table *list, size_t *count)
-{
-    int64_t number = 0;
-    if (slice_equal(row->key, SLICE("n"))) {
-        if (!parse_int64(row->value, &number)) {
-            fatal("the catalogue is damaged: newest id");
-        }
-        t->newest_id = (uint32_t)number > t->newest_id ? (uint32_t)number : t->newest_id;
-    } else if (slice_starts_with(row->key, SLICE("t/"))) {
-        struct table *made = &list[*count];
-        if (table_decode(slice_skip(row->key, 2), row->value, made) != ERR_OK) {
-            fatal("the catalogue is damaged: a table's row");
-        }
-        place_table(t->router, made);
-        t->newest_id = made->id > t->newest_id ? made->id : t->newest_id;
-        (*count)++;
-    } else if (slice_starts_with(row->key, SLICE("d/"))) {
-        int64_t is_memory = 0;
-        if (!parse_int64(slice_skip(row->key, 2), &number) ||
-            !parse_int64(row->value, &is_memory)) {
-            fatal("the catalogue is damaged: a dropped table");
-        }
-        close_id(t, (uint32_t)number, is_memory != 0);
-    }
-}
-
-static void on_built_in_written(struct call *c)
-{
-    struct tables *t = c->arg;
-    if (c->result.err != ERR_OK) {
-        fatal("cannot write the catalogue: %s", err_name(c->result.err));
-    }
-    mem_free(t->built_in);
-    t->built_in = NULL;
-    open_all(t);
-}
-
-/* First start. */
-static void write_built_in(struct tables *t)
-{
-    struct table list[64];
-    const size_t count = built_in_tables(list, sizeof(list) / sizeof(list[0]), CATALOGUE_TABLE + 1,
-                                         t->router->node->config.engine, router_now_ms(t->router));
-    struct op *ops = mem_zero(count + 1, sizeof(*ops));
-    t->built_in = ops;
-    buf_clear(&t->bytes);
-    (void)buf_reserve(&t->bytes, (count + 1) * 256); /* does not move below */
-    for (size_t i = 0; i < count; i++) {
-        place_table(t->router, &list[i]);
-        ops[i] = (struct op){.kind = OP_PUT, .table = CATALOGUE_TABLE};
-        size_t before = t->bytes.size;
-        buf_printf(&t->bytes, "t/%s", list[i].name);
-        ops[i].key = slice_of(t->bytes.data + before, t->bytes.size - before);
-        before = t->bytes.size;
-        table_encode(&t->bytes, &list[i]);
-        ops[i].value = slice_of(t->bytes.data + before, t->bytes.size - before);
-    }
-    t->newest_id = CATALOGUE_TABLE + (uint32_t)count;
-    const size_t before = t->bytes.size;
-    buf_append_u64(&t->bytes, t->newest_id);
-    ops[count] = (struct op){.kind = OP_PUT,
-                             .table = CATALOGUE_TABLE,
-                             .key = SLICE("n"),
-                             .value = slice_of(t->bytes.data + before, t->bytes.size - before)};
-    catalogue_release(&t->catalogue);
-    t->catalogue = catalogue_new(1, list, count);
-    t->call = (struct call){.op = {.kind = OP_TXN,
-                                   .table = CATALOGUE_TABLE,
-                                   .ops = ops,
-                                   .op_count = (uint32_t)count + 1},
-                            .done = on_built_in_written,
-                            .arg = t};
-    router_send_counted(t->router, &t->call, CATALOGUE_GROUP, t->is_memory);
-}
-
-static void on_catalogue_read(struct call *c)
-{
-    struct tables *t = c->arg;
-    if (c->result.err != ERR_OK || c->result.is_more) {
-        fatal("cannot read the catalogue: %s", err_name(c->result.err));
-    }
-    if (c->result.row_count == 0) {
-        write_built_in(t);
-        return;
-    }
-    struct table *list = mem_alloc(c->result.row_count * sizeof(*list));
-    size_t count = 0;
-    for (size_t i = 0; i < c->result.row_count; i++) {
-        take_row(t, &c->result.rows[i], list, &count);
-    }
-    catalogue_release(&t->catalogue);
-    t->catalogue = catalogue_new(1, list, count);
-    mem_free(list);
-    open_all(t);
-}
-
-static void on_catalogue_open(struct call *c)
-{
-    struct tables *t = c->arg;
-    if (c->result.err != ERR_OK) {
-        fatal("cannot open the catalogue: %s", err_name(c->result.err));
-    }
-    t->call = (struct call){
-        .op = {.kind = OP_RANGE, .table = CATALOGUE_TABLE, .limit = CATALOGUE_ROWS_MAX},
-        .done = on_catalogue_read,
-        .arg = t};
-    router_send_counted(t->router, &t->call, CATALOGUE_GROUP, t->is_memory);
-}
-
-/* Waits until every loop has replayed its groups. */
-static void on_poll(void *arg)
-{
-    struct tables *t = arg;
-    if (!shard_node_is_replayed(t->router->node->config.shards)) {
-        loop_timer_start(t->router->loop, &t->timer, 1, on_poll, t);
-        return;
-    }
-    t->call = (struct call){.op = {.kind = OP_TABLE_OPEN, .table = CATALOGUE_TABLE},
-                            .done = on_catalogue_open,
-                            .arg = t};
-    router_send_counted(t->router, &t->call, CATALOGUE_GROUP, t->is_memory);
-}
-
-void tables_start(struct tables *t)
-{
-    on_poll(t);
-    loop_again(t->router->loop); /* the loop may not be running yet */
-}
+/* ---- Life ---- */
 
 struct tables *tables_new(struct router *r)
 {

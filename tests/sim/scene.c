@@ -164,22 +164,31 @@ static void on_changed(struct table_change *c)
     w->is_done = true;
 }
 
-enum err scene_change(struct scene *s, uint32_t loop, enum table_change_kind kind, const char *name,
-                      struct table_options options)
+enum err scene_change_staged(struct scene *s, uint32_t loop, enum table_change_kind kind,
+                             const char *name, struct table_options options, uint32_t *id)
 {
     struct waiting *w = waiting_new(s);
     enum err e = ERR_UNKNOWN_OUTCOME;
     w->change = (struct table_change){.kind = kind,
                                       .name = slice_of_text(name),
                                       .options = options,
+                                      .id = *id,
                                       .done = on_changed,
                                       .arg = w};
     router_change_table(s->node.router[loop], &w->change);
     if (wait_for(s, w)) {
         e = w->change.err;
+        *id = w->change.id;
         waiting_free(w);
     }
     return e;
+}
+
+enum err scene_change(struct scene *s, uint32_t loop, enum table_change_kind kind, const char *name,
+                      struct table_options options)
+{
+    uint32_t id = 0;
+    return scene_change_staged(s, loop, kind, name, options, &id);
 }
 
 uint32_t scene_table(const struct scene *s, const char *name)

@@ -47,6 +47,10 @@ bool scene_lacks(struct scene *s, uint32_t table, const char *key);
 enum err scene_change(struct scene *s, uint32_t loop, enum table_change_kind kind, const char *name,
                       struct table_options options);
 
+/* The same with the id of a staged table. */
+enum err scene_change_staged(struct scene *s, uint32_t loop, enum table_change_kind kind,
+                             const char *name, struct table_options options, uint32_t *id);
+
 /* The table's id; 0: there is none. */
 uint32_t scene_table(const struct scene *s, const char *name);
 
