@@ -110,10 +110,16 @@ MUST_CHECK enum err ttl_read(struct slice text, struct ttl *out, struct err_why 
 MUST_CHECK enum err ttl_read_json(const json_t *value, const char *name, struct ttl *out,
                                   struct err_why *why);
 
+/* `ms` milliseconds. `name` is for the sentence. Errors: ERR_INVALID (TTL_MAX_MS). */
+MUST_CHECK enum err ttl_of_ms(uint64_t ms, const char *name, struct ttl *out, struct err_why *why);
+
 /* Puts it into `op`; nothing when none was given. Errors: ERR_INVALID (kept by an operation that
  * keeps it anyway). */
 MUST_CHECK enum err ttl_apply(const struct ttl *ttl, uint64_t now_ms, struct op *op,
                               struct err_why *why);
+
+/* All keys of the transaction `op` lie in one shard: the first one says in which. */
+void txn_place(struct op *op);
 
 /* ---- Bytes in JSON ---- */
 

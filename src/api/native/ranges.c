@@ -1,5 +1,5 @@
 /* tables/{table}/keys: lists keys and values in order, counts them, deletes them. */
-#include "api/native/clearing.h"
+#include "api/clearing.h"
 #include "api/native/listing.h"
 #include "api/native/rows.h"
 #include "api/native/span.h"
@@ -29,7 +29,6 @@ static void key_to(struct listing *l, struct buf *out, const struct row *row)
     record_key_to(out, row);
 }
 
-/* Goes on behind the key of the cursor, in the direction of the list. */
 static enum err apply_cursor(struct listing *l, const struct parameter *cursor, struct err_why *why)
 {
     struct slice after;
@@ -37,17 +36,10 @@ static enum err apply_cursor(struct listing *l, const struct parameter *cursor, 
         return ERR_OK;
     }
     const enum err e = cursor_read(cursor->text, l->x->arena, &after, why);
-    if (e != ERR_OK) {
-        return e;
+    if (e == ERR_OK) {
+        span_resume(&l->config, after);
     }
-    struct source_config *c = &l->config;
-    if (c->is_reverse) {
-        c->to = c->to.data == NULL || slice_compare(after, c->to) < 0 ? after : c->to;
-    } else if (slice_compare(after, c->from) >= 0) {
-        c->from = after;
-        c->is_after = true;
-    }
-    return ERR_OK;
+    return e;
 }
 
 static enum err read_list(struct listing *l, struct err_why *why)
@@ -101,6 +93,59 @@ static void list_keys(struct http_exchange *x, void *arg)
 
 /* ---- DELETE ---- */
 
+struct removal {
+    struct http_task task;
+    struct clearing clearing;
+    struct http_exchange *x;
+    bool is_aborted;
+};
+
+static void on_removed(struct clearing *c)
+{
+    struct removal *m = c->arg;
+    struct http_exchange *x = m->x;
+    x->user = NULL;
+    if (m->is_aborted) {
+        http_done(x);
+        return;
+    }
+    if (c->err != ERR_OK) {
+        struct err_why why;
+        (void)err_set(&why, c->err, "%s; %llu keys had been deleted", http_err_text(c->err),
+                      (unsigned long long)c->deleted);
+        native_fail(x, c->err, why.text);
+        return;
+    }
+    struct buf body = {0};
+    buf_append_text(&body, "{\"deleted\":");
+    buf_append_u64(&body, c->deleted);
+    buf_append_byte(&body, '}');
+    native_respond(x, 200, &body);
+}
+
+static void abort_removal(struct http_task *t)
+{
+    struct removal *m = container_of(t, struct removal, task);
+    m->is_aborted = true;
+    clearing_cancel(&m->clearing);
+}
+
+static void remove_span(struct http_exchange *x, uint32_t table, const struct span *span)
+{
+    struct removal *m = arena_zero(x->arena, sizeof(*m));
+    m->task.abort = abort_removal;
+    m->x = x;
+    m->clearing = (struct clearing){.router = http_context(x)->router,
+                                    .table = table,
+                                    .from = span->from,
+                                    .to = span->to,
+                                    .order = x->connection_order,
+                                    .done = on_removed,
+                                    .arg = m};
+    x->user = &m->task;
+    clearing_start(&m->clearing);
+}
+
 static void delete_keys(struct http_exchange *x, void *arg)
 {
     (void)arg;
@@ -118,7 +163,7 @@ static void delete_keys(struct http_exchange *x, void *arg)
         native_fail(x, e, why.text);
         return;
     }
-    clearing_start(x, t->id, &span);
+    remove_span(x, t->id, &span);
 }
 
 const struct native_resource *native_ranges(size_t *count)

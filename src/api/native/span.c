@@ -29,6 +29,17 @@ struct span span_of(struct arena *arena, struct slice prefix, struct slice from,
     return span;
 }
 
+void span_resume(struct source_config *config, struct slice after)
+{
+    if (config->is_reverse) {
+        config->to =
+            config->to.data == NULL || slice_compare(after, config->to) < 0 ? after : config->to;
+    } else if (slice_compare(after, config->from) >= 0) {
+        config->from = after;
+        config->is_after = true;
+    }
+}
+
 static struct slice text_of(const struct parameter *p)
 {
     return p->is_given && p->text.size == 0 ? SLICE("") : p->text;

@@ -13,6 +13,9 @@ struct span {
 /* What all three have in common; NULL data: not given. Lies in the arena, or is borrowed. */
 struct span span_of(struct arena *arena, struct slice prefix, struct slice from, struct slice to);
 
+/* Goes on behind `after`, the last key of an earlier list, in the direction of this one. */
+void span_resume(struct source_config *config, struct slice after);
+
 /* From three parameters. Errors: ERR_INVALID (longer than a key). */
 MUST_CHECK enum err span_read(struct arena *arena, const struct parameter *prefix,
                               const struct parameter *from, const struct parameter *to,

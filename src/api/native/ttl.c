@@ -39,7 +39,16 @@ enum err ttl_read_json(const json_t *value, const char *name, struct ttl *out, s
         return err_set(why, ERR_INVALID, "%s is 0 to %llu milliseconds, or text like 5s", name,
                        (unsigned long long)TTL_MAX_MS);
     }
-    *out = (struct ttl){.is_given = true, .ms = (uint64_t)number};
+    return ttl_of_ms((uint64_t)number, name, out, why);
+}
+
+enum err ttl_of_ms(uint64_t ms, const char *name, struct ttl *out, struct err_why *why)
+{
+    if (ms > TTL_MAX_MS) {
+        return err_set(why, ERR_INVALID, "%s is 0 to %llu milliseconds", name,
+                       (unsigned long long)TTL_MAX_MS);
+    }
+    *out = (struct ttl){.is_given = true, .ms = ms};
     return ERR_OK;
 }
 

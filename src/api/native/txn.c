@@ -1,8 +1,7 @@
 /* tables/{table}/txn: compares, then does one of two lists of operations, all in one shard. */
 #include "api/native/op_json.h"
 
-/* All keys lie in one shard: the first one says in which. */
-static void place(struct op *op)
+void txn_place(struct op *op)
 {
     if (op->compare_count > 0) {
         op->key = op->compares[0].key;
@@ -31,7 +30,7 @@ static enum err prepare(struct http_call *c, struct err_why *why)
     e = txn_json_read(&scope, root, op, why);
     json_decref(root);
     if (e == ERR_OK) {
-        place(op);
+        txn_place(op);
     }
     return e;
 }

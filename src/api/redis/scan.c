@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "api/redis/session.h"
+#include "router/draw.h"
 
 #define PAGE_BYTES     ((size_t)256 << 10)
 #define SCAN_ANSWER    ((size_t)8 << 20) /* bytes of keys; then a step ends early */
@@ -380,57 +381,19 @@ enum verdict redis_scan(struct task *t)
     return TASK_LATER;
 }
 
-/* ---- RANDOMKEY: one shard after the other, from a random one on ---- */
+/* ---- RANDOMKEY ---- */
 
-struct draw {
-    struct task *task;
-    struct call call;
-    uint32_t shard;
-    uint32_t tried;
-    char key[24];
-};
-
-static void draw_next(struct draw *d);
-
-static void on_drawn(struct call *call)
+static void on_drawn(struct draw *d)
 {
-    struct draw *d = call->arg;
-    struct task *t = d->task;
-    const uint32_t shards = router_shards(t->session->router);
-    if (call->result.err == ERR_NOT_FOUND && ++d->tried < shards && !task_is_gone(t)) {
-        d->shard = (d->shard + 1) % shards;
-        draw_next(d);
-        return;
-    }
-    encode_member(t, task_reply(t), &call->result);
+    struct task *t = d->arg;
+    encode_member(t, task_reply(t), &d->call.result);
     task_finish(t);
-}
-
-/* The op is carried out in the shard of its key: looks for a key that lies where it is wanted. */
-static void draw_next(struct draw *d)
-{
-    struct redis_session *s = d->task->session;
-    const struct table *table = router_table_by_id(s->router, s->table_id);
-    struct slice key = slice_of(d->key, 0);
-    for (uint32_t i = 0; table != NULL && table->options.partition == PARTITION_KEY; i++) {
-        (void)snprintf(d->key, sizeof(d->key), "%" PRIu32, i);
-        key = slice_of_text(d->key);
-        if (router_shard_of(s->router, table, key) == d->shard) {
-            break;
-        }
-    }
-    d->call = (struct call){.done = on_drawn, .arg = d};
-    d->call.op = (struct op){.kind = OP_RANDOM_KEY, .table = s->table_id, .key = key};
-    router_call(s->router, &d->call);
 }
 
 enum verdict redis_randomkey(struct task *t)
 {
     struct draw *d = task_memory(t, sizeof(*d));
-    const uint64_t random = router_random(t->session->router);
-    d->task = t;
-    d->tried = 0;
-    d->shard = (uint32_t)(random % router_shards(t->session->router));
-    draw_next(d);
+    *d = (struct draw){.table = t->session->table_id, .done = on_drawn, .arg = t};
+    router_draw(t->session->router, d);
     return TASK_LATER;
 }
