@@ -21,11 +21,12 @@ struct http_dialect {
 
 const struct http_dialect *strato_dialect(void);
 const struct http_dialect *estoraje_dialect(void);
-const struct http_dialect *native_dialect(void); /* /api/v1 */
-const struct http_dialect *regatta_dialect(void); /* and the REST routes of its first version */
-const struct http_dialect *admin_dialect(void);  /* /metrics, /healthz, /readyz */
+const struct http_dialect *native_dialect(void);      /* /api/v1 */
+const struct http_dialect *native_grpc_dialect(void); /* holdfast.v1, under the same name */
+const struct http_dialect *regatta_dialect(void);     /* and the REST routes of its first version */
+const struct http_dialect *admin_dialect(void);       /* /metrics, /healthz, /readyz */
 
-const struct http_dialect *meta_dialect(void);  /* gRPC's health and reflection */
+const struct http_dialect *meta_dialect(void); /* gRPC's health and reflection */
 
 /* The answer to a path that nobody owns: 404, text/plain, "404 page not found". */
 const struct http_route *unknown_route(void);

@@ -15,11 +15,15 @@ static enum err find_dialect(const struct front *f, struct slice name, uint32_t 
         *bits |= LISTENS_REDIS;
         return ERR_OK;
     }
+    uint32_t found = 0; /* one dialect may come in several parts */
     for (size_t i = 0; i < f->dialect_count; i++) {
         if (slice_equal(name, slice_of_text(f->dialects[i]->name))) {
-            *bits |= 1U << i;
-            return ERR_OK;
+            found |= 1U << i;
         }
+    }
+    *bits |= found;
+    if (found != 0) {
+        return ERR_OK;
     }
     return err_set(why, ERR_INVALID, "--listen: there is no dialect \"%.*s\"", (int)name.size,
                    (const char *)name.data);

@@ -387,9 +387,9 @@ static void log_start(struct server *s)
 
 static enum err open_front(struct server *s, struct err_why *why)
 {
-    const struct http_dialect *dialects[] = {strato_dialect(), native_dialect(),
-                                             admin_dialect(),  meta_dialect(),
-                                             dstash_dialect(), estoraje_dialect()};
+    const struct http_dialect *dialects[] = {
+        native_grpc_dialect(), strato_dialect(), native_dialect(),  admin_dialect(),
+        meta_dialect(),        dstash_dialect(), estoraje_dialect()};
     struct front_config config = {.loops = s->loop_count,
                                   .dialects = dialects,
                                   .dialect_count = sizeof(dialects) / sizeof(dialects[0]),
