@@ -24,9 +24,13 @@
 
 const char *tls_error(const char *otherwise)
 {
-    const unsigned long code = ERR_get_error();
-    ERR_clear_error();
-    const char *words = code == 0 ? NULL : ERR_reason_error_string(code);
+    unsigned long chosen = 0;
+    for (unsigned long code = ERR_get_error(); code != 0; code = ERR_get_error()) {
+        const bool is_better =
+            ERR_GET_LIB(code) == ERR_LIB_SSL && ERR_GET_LIB(chosen) != ERR_LIB_SSL;
+        chosen = chosen == 0 || is_better ? code : chosen;
+    }
+    const char *words = chosen == 0 ? NULL : ERR_reason_error_string(chosen);
     return words == NULL ? otherwise : words;
 }
 

@@ -22,8 +22,8 @@ BIO_METHOD *tls_bio_method(void);
 void tls_tickets_use(struct tls_context *c);
 struct tls_tickets *tls_tickets_hold(struct tls_tickets *t);
 
-/* The first error of OpenSSL's queue in its own words, which is what caused the others; empties
- * the queue. `otherwise` where there is none. */
+/* The first error of OpenSSL's queue in its own words, better one of TLS than of the ciphers below;
+ * empties the queue. `otherwise` where there is none. */
 const char *tls_error(const char *otherwise);
 
 #endif
