@@ -1,6 +1,6 @@
 #include "api/strato/content.h"
 
-#include "api/strato/go_json.h"
+#include "api/go_json.h"
 #include "api/strato/multipart.h"
 
 /* The media type alone, as gin cuts it: before a space or semicolon. */
@@ -33,13 +33,26 @@ static enum err form_content(struct http_exchange *x, struct slice type, struct 
     return e;
 }
 
+/* What the original reads a JSON body into. */
+static enum err json_content(struct http_exchange *x, struct slice *content, struct err_why *why)
+{
+    struct go_field field = {.name = "content"};
+    const struct go_target target = {
+        .package = "http", .type = "valJs", .fields = &field, .field_count = 1};
+    const enum err e = go_json_read(x->request.body, &target, x->arena, why);
+    if (e == ERR_OK) {
+        *content = field.value;
+    }
+    return e;
+}
+
 enum err content_read(struct http_exchange *x, struct slice *content, struct err_why *why)
 {
     const struct slice type = media_type(&x->request);
     enum err e = ERR_OK;
     *content = (struct slice){0};
     if (slice_equal(type, SLICE("application/json"))) {
-        e = go_json_content(x->request.body, x->arena, content, why);
+        e = json_content(x, content, why);
     } else {
         e = form_content(x, type, content, why);
     }

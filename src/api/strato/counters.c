@@ -1,5 +1,5 @@
 /* Strato's counters over HTTP: 64-bit integers that are 0 until somebody counts. */
-#include "api/strato/go_text.h"
+#include "api/go_text.h"
 #include "api/strato/ops.h"
 #include "api/strato/strato.h"
 

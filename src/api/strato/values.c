@@ -1,6 +1,6 @@
 /* Strato's strings over HTTP: cache (with a time to live), kv, flags. */
+#include "api/go_text.h"
 #include "api/strato/content.h"
-#include "api/strato/go_text.h"
 #include "api/strato/ops.h"
 #include "api/strato/strato.h"
 

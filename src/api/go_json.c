@@ -1,11 +1,11 @@
 /* A recursive descent over the bytes. Strings are unescaped into one buffer: names, and values
- * that may be the content. A wrong type is remembered and reported only when the whole value is
+ * that may be those of fields. A wrong type is remembered and reported only when the whole value is
  * well formed, as in Go, which scans before it decodes. */
-#include "api/strato/go_json.h"
+#include "api/go_json.h"
 
 #include <stdio.h>
 
-#include "api/strato/go_text.h"
+#include "api/go_text.h"
 #include "base/buf.h"
 
 #define DEPTH_MAX 1000
@@ -14,13 +14,15 @@ struct scan {
     const uint8_t *at;
     const uint8_t *end;
     struct buf text; /* the last string */
+    bool is_whole;
     struct err_why *why;
 };
 
 static enum err unexpected(struct scan *s, const char *where)
 {
     if (s->at >= s->end) {
-        return err_set(s->why, ERR_INVALID, "unexpected EOF");
+        return err_set(s->why, ERR_INVALID,
+                       s->is_whole ? "unexpected end of JSON input" : "unexpected EOF");
     }
     struct buf quoted = {0};
     go_quote_byte_to(&quoted, *s->at);
@@ -318,11 +320,13 @@ static enum err skip_value(struct scan *s, unsigned depth)
     return unexpected(s, "looking for beginning of value");
 }
 
-/* ---- The content ---- */
+/* ---- The fields ---- */
 
-struct content {
-    struct buf text;
-    const char *wrong_type; /* of the first value that is no string; NULL: none */
+struct filling {
+    const struct go_target *target;
+    struct arena *arena;
+    const struct go_field *wrong; /* the first one whose value is no string */
+    const char *wrong_type;       /* of that value */
 };
 
 /* What Go calls the type of the value that begins so; NULL: a string or null, which fit. */
@@ -344,75 +348,149 @@ static const char *wrong_type_of(uint8_t first)
     }
 }
 
-static bool is_content(struct slice name)
+static bool is_name(struct slice text, const char *name)
 {
-    static const char wanted[] = "content";
-    if (name.size != sizeof(wanted) - 1) {
+    const struct slice wanted = slice_of_text(name);
+    if (text.size != wanted.size) {
         return false;
     }
-    for (size_t i = 0; i < name.size; i++) {
-        if ((name.data[i] | 0x20) != wanted[i]) {
+    for (size_t i = 0; i < text.size; i++) {
+        if ((text.data[i] | 0x20) != wanted.data[i]) {
             return false;
         }
     }
     return true;
 }
 
+static struct go_field *find_field(const struct go_target *target, struct slice name)
+{
+    for (size_t i = 0; i < target->field_count; i++) {
+        if (is_name(name, target->fields[i].name)) {
+            return &target->fields[i];
+        }
+    }
+    return NULL;
+}
+
 static enum err read_member(struct scan *s, unsigned depth, void *arg)
 {
-    struct content *content = arg;
-    const bool is_wanted = is_content(buf_slice(&s->text));
+    struct filling *f = arg;
+    struct go_field *field = find_field(f->target, buf_slice(&s->text));
     const uint8_t first = s->at < s->end ? *s->at : 0;
     const enum err e = skip_value(s, depth);
-    if (e != ERR_OK || !is_wanted) {
+    if (e != ERR_OK || field == NULL) {
         return e;
     }
     if (first == '"') {
-        buf_clear(&content->text);
-        buf_append_slice(&content->text, buf_slice(&s->text));
-    } else if (content->wrong_type == NULL) {
-        content->wrong_type = wrong_type_of(first);
+        field->value = arena_copy(f->arena, buf_slice(&s->text));
+    } else if (f->wrong == NULL && wrong_type_of(first) != NULL) {
+        f->wrong = field;
+        f->wrong_type = wrong_type_of(first);
     }
     return ERR_OK;
 }
 
-static enum err read_top(struct scan *s, struct content *content)
+static enum err read_end(struct scan *s)
 {
     skip_space(s);
-    if (s->at == s->end) {
+    return s->is_whole && s->at < s->end ? unexpected(s, "after top-level value") : ERR_OK;
+}
+
+static enum err read_top(struct scan *s, struct filling *f)
+{
+    const struct go_target *target = f->target;
+    skip_space(s);
+    if (s->at == s->end && !s->is_whole) {
         return err_set(s->why, ERR_INVALID, "EOF");
     }
-    if (!is_at(s, '{')) {
-        const uint8_t first = *s->at;
-        const enum err e = skip_value(s, 0);
-        if (e != ERR_OK || first == 'n') {
-            return e;
-        }
-        return err_set(s->why, ERR_INVALID,
-                       "json: cannot unmarshal %s into Go value of type "
-                       "http.valJs",
-                       first == '"' ? "string" : wrong_type_of(first));
+    const bool is_object = is_at(s, '{');
+    const uint8_t first = s->at < s->end ? *s->at : 0;
+    enum err e = is_object ? read_object(s, 0, read_member, f) : skip_value(s, 0);
+    e = e == ERR_OK ? read_end(s) : e;
+    if (e != ERR_OK) {
+        return e;
     }
-    const enum err e = read_object(s, 0, read_member, content);
-    if (e == ERR_OK && content->wrong_type != NULL) {
-        return err_set(s->why, ERR_INVALID,
-                       "json: cannot unmarshal %s into Go struct field valJs.content of type "
-                       "string",
-                       content->wrong_type);
+    if (!is_object && first != 'n') {
+        return err_set(s->why, ERR_INVALID, "json: cannot unmarshal %s into Go value of type %s.%s",
+                       first == '"' ? "string" : wrong_type_of(first), target->package,
+                       target->type);
     }
+    if (f->wrong != NULL) {
+        return err_set(s->why, ERR_INVALID,
+                       "json: cannot unmarshal %s into Go struct field %s.%s of type string",
+                       f->wrong_type, target->type, f->wrong->name);
+    }
+    return ERR_OK;
+}
+
+enum err go_json_read(struct slice text, const struct go_target *target, struct arena *arena,
+                      struct err_why *why)
+{
+    struct scan s = {.at = text.data,
+                     .end = text.size == 0 ? text.data : text.data + text.size,
+                     .is_whole = target->is_whole,
+                     .why = why};
+    struct filling filling = {.target = target, .arena = arena};
+    for (size_t i = 0; i < target->field_count; i++) {
+        target->fields[i].value = (struct slice){0};
+    }
+    const enum err e = read_top(&s, &filling);
+    buf_deinit(&s.text);
     return e;
 }
 
-enum err go_json_content(struct slice text, struct arena *arena, struct slice *content,
-                         struct err_why *why)
+/* ---- All members ---- */
+
+struct gathering {
+    struct arena *arena;
+    struct go_member *members;
+    size_t count;
+    size_t room;
+};
+
+static enum err gather_member(struct scan *s, unsigned depth, void *arg)
 {
-    struct scan s = {.at = text.data, .end = text.data + text.size, .why = why};
-    struct content found = {0};
-    const enum err e = read_top(&s, &found);
-    if (e == ERR_OK) {
-        *content = arena_copy(arena, buf_slice(&found.text));
+    struct gathering *g = arg;
+    struct go_member m = {.name = arena_copy(g->arena, buf_slice(&s->text))};
+    const uint8_t *begin = s->at;
+    const enum err e = skip_value(s, depth);
+    if (e != ERR_OK) {
+        return e;
     }
-    buf_deinit(&found.text);
+    m.text = slice_of(begin, (size_t)(s->at - begin));
+    if (*begin == '"') {
+        m.string = arena_copy(g->arena, buf_slice(&s->text));
+        m.string.data = m.string.data == NULL ? (const uint8_t *)"" : m.string.data;
+    }
+    if (g->count == g->room) {
+        g->room = g->room == 0 ? 16 : g->room * 2;
+        struct go_member *more = arena_get(g->arena, g->room * sizeof(*more));
+        if (g->count > 0) {
+            memcpy(more, g->members, g->count * sizeof(*more));
+        }
+        g->members = more;
+    }
+    g->members[g->count++] = m;
+    return ERR_OK;
+}
+
+enum err go_json_members(struct slice text, struct arena *arena, struct go_member **members,
+                         size_t *count, struct err_why *why)
+{
+    struct scan s = {.at = text.data,
+                     .end = text.size == 0 ? text.data : text.data + text.size,
+                     .why = why};
+    struct gathering gathering = {.arena = arena};
+    skip_space(&s);
+    const uint8_t first = s.at < s.end ? *s.at : 0;
+    enum err e = first == '{' ? read_object(&s, 0, gather_member, &gathering) : skip_value(&s, 0);
+    if (e == ERR_OK && first != '{' && first != 'n') {
+        e = err_set(why, ERR_INVALID,
+                    "json: cannot unmarshal %s into Go value of type map[string]json.RawMessage",
+                    first == '"' ? "string" : wrong_type_of(first));
+    }
     buf_deinit(&s.text);
+    *members = gathering.members;
+    *count = gathering.count;
     return e;
 }

@@ -1,4 +1,4 @@
-#include "api/strato/go_text.h"
+#include "api/go_text.h"
 
 enum go_number go_atoi(struct slice text, int64_t *number)
 {

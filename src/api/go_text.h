@@ -1,7 +1,7 @@
-/* go_text.h - numbers, truth and quotes as Go's strconv reads and writes them; Strato's clients
- * see its error texts. */
-#ifndef API_STRATO_GO_TEXT_H
-#define API_STRATO_GO_TEXT_H
+/* go_text.h - numbers, truth and quotes as Go's strconv reads and writes them; clients of programs
+ * written in Go see its error texts. */
+#ifndef API_GO_TEXT_H
+#define API_GO_TEXT_H
 
 #include "base/buf.h"
 #include "base/slice.h"
