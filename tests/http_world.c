@@ -1,5 +1,6 @@
 #include "http_world.h"
 
+#include "api/grpc_flow.h"
 #include "harness.h"
 #include "shard/shard.h"
 #include "sys/sim/world.h"
@@ -101,6 +102,7 @@ void world_open(struct http_world *w)
 
 void world_close(struct http_world *w)
 {
+    grpc_flow_close(&w->context);
     router_close(&w->context.router);
     shard_host_close(&w->host);
     router_node_close(&w->routers);

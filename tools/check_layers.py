@@ -32,7 +32,7 @@ allowed_folder["consensus"] = "consensus"
 
 third_party = {
     "uv.h": "sys/uv", "rocksdb/": "engine/disk", "jansson.h": "wire", "nghttp2/": "wire",
-    "openssl/": "wire", "hiredis/": "backend", "libpq-fe.h": "backend",
+    "openssl/": "wire", "hiredis/": "backend", "libpq-fe.h": "backend", "utf8proc.h": "api/dstash",
 }
 bad = 0
 

@@ -4,7 +4,7 @@ set -eu
 
 build="gcc cmake ninja-build pkg-config python3 librocksdb-dev libuv1-dev libjansson-dev
     libnghttp2-dev libssl-dev libprotobuf-c-dev libprotobuf-dev protobuf-c-compiler protobuf-compiler
-    zlib1g-dev libzstd-dev libsnappy-dev"
+    zlib1g-dev libzstd-dev libsnappy-dev libutf8proc-dev"
 test="clang clang-format clang-tidy libclang-rt-14-dev llvm curl redis-tools redis-server python3-redis prometheus
     python3-grpcio python3-protobuf nghttp2-client openssl"
 bench="nginx-light linux-perf etcd-server etcd-client"

@@ -21,6 +21,7 @@ struct http_dialect {
 
 const struct http_dialect *strato_dialect(void);
 const struct http_dialect *estoraje_dialect(void);
+const struct http_dialect *dstash_dialect(void);
 const struct http_dialect *native_dialect(void);      /* /api/v1 */
 const struct http_dialect *native_grpc_dialect(void); /* holdfast.v1, under the same name */
 const struct http_dialect *regatta_dialect(void);     /* and the REST routes of its first version */

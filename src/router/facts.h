@@ -14,6 +14,7 @@ enum dialect {
     DIALECT_ESTORAJE,
     DIALECT_NATIVE,
     DIALECT_ADMIN,
+    DIALECT_DSTASH,
     DIALECT_COUNT
 };
 

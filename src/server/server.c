@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "api/grpc_flow.h"
 #include "api/redis/redis.h"
 #include "api/service.h"
 #include "base/check.h"
@@ -169,6 +170,7 @@ static void close_loop(struct server_loop *l)
     loop_timer_stop(&l->watch);
     front_loop_close(&l->front);
     redis_loop_close(&l->context);
+    grpc_flow_close(&l->context);
     router_close(&l->router);
     shard_host_close(&l->host);
     if (l->orders != NULL) {
