@@ -26,8 +26,8 @@ add_custom_command(OUTPUT ${PROTO_OUT}/descriptors.bin DEPENDS ${all_protos} VER
   COMMAND ${PROTOC} ${proto_path} --include_imports --descriptor_set_out=${PROTO_OUT}/descriptors.bin
     ${protos})
 
-# Generated: our warnings are not for it.
+# Generated: our warnings are not for it, nor for the macros of its headers.
 add_library(proto STATIC ${proto_sources})
-target_compile_options(proto PRIVATE -w PUBLIC "SHELL:-iquote ${CMAKE_BINARY_DIR}"
-  "SHELL:-iquote ${PROTO_OUT}")
+target_compile_options(proto PRIVATE -w PUBLIC "SHELL:-isystem ${CMAKE_BINARY_DIR}"
+  "SHELL:-isystem ${PROTO_OUT}")
 target_link_libraries(proto PUBLIC PkgConfig::PROTOBUF_C)

@@ -10,17 +10,22 @@ static struct fake_exchange *fake_of(struct http_exchange *x)
     return container_of(x, struct fake_exchange, x);
 }
 
+static void fields_to(struct buf *out, const struct http_header *headers, size_t header_count)
+{
+    for (size_t i = 0; i < header_count; i++) {
+        buf_append_slice(out, headers[i].name);
+        buf_append_text(out, ": ");
+        buf_append_slice(out, headers[i].value);
+        buf_append_byte(out, '\n');
+    }
+}
+
 static void begin(struct fake_exchange *f, unsigned status, const struct http_header *headers,
                   size_t header_count)
 {
     CHECK(f->status == 0 && !f->x.is_aborted);
     f->status = status;
-    for (size_t i = 0; i < header_count; i++) {
-        buf_append_slice(&f->headers, headers[i].name);
-        buf_append_text(&f->headers, ": ");
-        buf_append_slice(&f->headers, headers[i].value);
-        buf_append_byte(&f->headers, '\n');
-    }
+    fields_to(&f->headers, headers, header_count);
 }
 
 static void respond(struct http_exchange *x, unsigned status, const struct http_header *headers,
@@ -53,6 +58,14 @@ static void stream_write(struct http_exchange *x, struct slice bytes)
 static size_t stream_waiting(const struct http_exchange *x)
 {
     return ((const struct fake_exchange *)x)->waiting; /* its first member */
+}
+
+static void stream_trailers(struct http_exchange *x, const struct http_header *headers,
+                            size_t header_count)
+{
+    struct fake_exchange *f = fake_of(x);
+    CHECK(f->is_streamed && !f->is_complete && f->trailers.size == 0);
+    fields_to(&f->trailers, headers, header_count);
 }
 
 static void stream_end(struct http_exchange *x, bool is_complete)
@@ -100,6 +113,7 @@ void fake_open(struct fake_exchange *f, struct http_world *w,
                                                  .stream_begin = stream_begin,
                                                  .stream_write = stream_write,
                                                  .stream_waiting = stream_waiting,
+                                                 .stream_trailers = stream_trailers,
                                                  .stream_end = stream_end,
                                                  .pause = pause_body,
                                                  .resume = resume_body,
@@ -118,6 +132,9 @@ void fake_open(struct fake_exchange *f, struct http_world *w,
                                   .connection_order = &w->order,
                                   .loop_arg = &w->context};
     const struct slice body = slice_skip(buf_slice(&f->request), f->head.consumed);
+    const struct slice type = http_header(&f->x.request, "content-type");
+    f->x.request.is_http2 = slice_starts_with(type, SLICE("application/grpc")) &&
+                            !slice_starts_with(type, SLICE("application/grpc-web"));
     f->x.route = find_route(dialects, &f->x.request);
     if (!f->x.route->is_streaming) {
         f->x.request.body = body;
@@ -133,12 +150,14 @@ void fake_start(struct fake_exchange *f, size_t piece)
         return;
     }
     struct slice body = slice_skip(buf_slice(&f->request), f->head.consumed);
-    while (body.size > 0) {
+    while (body.size > 0 && !f->is_complete) {
         const size_t size = piece == 0 || piece > body.size ? body.size : piece;
         route->on_body(&f->x, slice_of(body.data, size));
         body = slice_skip(body, size);
     }
-    route->on_body(&f->x, (struct slice){0});
+    if (!f->is_complete) {
+        route->on_body(&f->x, (struct slice){0});
+    }
 }
 
 void fake_finish(struct fake_exchange *f, struct http_world *w)
@@ -163,4 +182,5 @@ void fake_close(struct fake_exchange *f)
     buf_deinit(&f->request);
     buf_deinit(&f->headers);
     buf_deinit(&f->body);
+    buf_deinit(&f->trailers);
 }

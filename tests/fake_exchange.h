@@ -14,6 +14,7 @@ struct fake_exchange {
     unsigned status;    /* of the answer; 0: none yet */
     struct buf headers; /* "Name: value\n" each */
     struct buf body;
+    struct buf trailers; /* as headers */
     size_t waiting; /* what http_stream_waiting() says */
     size_t writes;  /* pieces of a streamed answer */
     bool is_streamed;
@@ -25,7 +26,7 @@ struct fake_exchange {
 };
 
 /* Reads the request `text` ("GET /kv/a HTTP/1.1\r\n...", Host is added) and finds its route among
- * `dialects`, which end with NULL. */
+ * `dialects`, which end with NULL. With the content type application/grpc it counts as HTTP/2. */
 void fake_open(struct fake_exchange *f, struct http_world *w,
                const struct http_dialect *const *dialects, struct slice text);
 

@@ -14,6 +14,7 @@ enum dialect {
     DIALECT_ESTORAJE,
     DIALECT_NATIVE,
     DIALECT_ADMIN,
+    DIALECT_REGATTA,
     DIALECT_DSTASH,
     DIALECT_COUNT
 };
@@ -35,7 +36,7 @@ struct dialect_stats {
 struct connection_facts {
     uint64_t id;
     const char *peer;
-    const char *protocol; /* "resp", "http" */
+    const char *protocol; /* "resp", "http", "http2" */
     bool is_tls;
     uint64_t opened_ms; /* wall clock */
     uint64_t idle_ms;
@@ -72,12 +73,16 @@ struct node_facts {
     void *arg;
     const char *version;
     const char *node_id; /* 40 hex digits, as redis' run_id */
+    uint64_t node_number; /* the first 16 of these digits, for dialects that number nodes */
     const char *node_name;
     uint32_t threads;
     uint32_t shards;
     uint16_t port;           /* of the first listener; 0: a Unix socket */
     const char *address;     /* "127.0.0.1:8080" of the first listener */
     const char *data_folder; /* "" when nothing is on disk */
+    /* What --regatta-tables-token and --regatta-maintenance-token say; "": anybody may. */
+    const char *tables_token;
+    const char *maintenance_token;
     struct log *log;
 
     void (*totals)(void *arg, struct node_totals *out);

@@ -10,9 +10,11 @@
 #include "server/certificates.h"
 
 #define ENVIRONMENT_PREFIX "HOLDFAST_"
+#define MASK               "**********" /* of a secret, wherever settings are shown */
 
 enum setting_kind {
     SETTING_TEXT,
+    SETTING_SECRET, /* text that is never shown */
     SETTING_LIST,
     SETTING_NUMBER,
     SETTING_SIZE,
@@ -90,6 +92,10 @@ static const struct setting settings[] = {
      "NAME that browsers may use for this node besides its addresses and localhost; repeatable"},
     {"name", SETTING_TEXT, AT(name), 0, 0, 0, NULL, "", false,
      "of the node, in answers that name it; empty: the machine's"},
+    {"regatta-tables-token", SETTING_SECRET, AT(tables_token), 0, 0, 0, NULL, "", false,
+     "TOKEN that Regatta's clients show to create, delete and list tables; empty: none"},
+    {"regatta-maintenance-token", SETTING_SECRET, AT(maintenance_token), 0, 0, 0, NULL, "", false,
+     "TOKEN that Regatta's clients show for backup, restore, hash and reset; empty: none"},
     {"disk-reserve", SETTING_SIZE, AT(reserve_bytes), 0, 0, UINT64_MAX, NULL, "256MiB", false,
      "SIZE that is left free on the disk: below it writes that grow are refused"},
     {"discard-damage", SETTING_SWITCH, AT(discards_damage), 0, 0, 1, NULL, "no", false,
@@ -241,6 +247,7 @@ static enum err set_value(struct config *c, const struct setting *s, struct slic
     enum err e = ERR_INVALID;
     switch (s->kind) {
     case SETTING_TEXT:
+    case SETTING_SECRET:
         return set_text((char *)c + s->offset, value);
     case SETTING_LIST:
         return add_to_list(c, s, value);
@@ -283,7 +290,7 @@ enum err config_set(struct config *c, const char *name, const char *value, struc
     const enum err e = set_value(c, s, slice_of_text(value));
     return e == ERR_OK ? ERR_OK
                        : err_set(why, ERR_INVALID, "%s: %.64s is not a value for it (%s)", name,
-                                 value, s->choices != NULL ? s->choices : s->help);
+                                 s->kind == SETTING_SECRET ? MASK : value, s->choices != NULL ? s->choices : s->help);
 }
 
 void config_init(struct config *c)
@@ -511,12 +518,15 @@ static void choice_text(const struct setting *s, uint64_t number, char *out, siz
 static void value_text(const struct config *c, const struct setting *s, char *out, size_t size)
 {
     uint64_t number = 0;
-    if (s->kind != SETTING_TEXT && s->kind != SETTING_LIST) {
+    if (s->kind != SETTING_TEXT && s->kind != SETTING_SECRET && s->kind != SETTING_LIST) {
         memcpy(&number, (const char *)c + s->offset, sizeof(number));
     }
     switch (s->kind) {
     case SETTING_TEXT:
         (void)snprintf(out, size, "%s", (const char *)c + s->offset);
+        return;
+    case SETTING_SECRET:
+        (void)snprintf(out, size, "%s", *((const char *)c + s->offset) == '\0' ? "" : MASK);
         return;
     case SETTING_CHOICE:
         choice_text(s, number, out, size);

@@ -138,6 +138,15 @@ static enum err readiness(void *arg)
     return ERR_UNAVAILABLE;
 }
 
+static uint64_t number_of(const char *node_id)
+{
+    char digits[17] = {0};
+    for (size_t i = 0; i < 16 && node_id[i] != '\0'; i++) {
+        digits[i] = node_id[i];
+    }
+    return strtoull(digits, NULL, 16);
+}
+
 static void connections(void *arg, connection_each_fn each, void *each_arg)
 {
     const struct server_loop *l = arg;
@@ -167,11 +176,14 @@ void facts_fill(struct server_loop *l)
         (struct node_facts){.arg = l,
                             .version = HOLDFAST_VERSION,
                             .node_id = s->identity.node,
+                            .node_number = number_of(s->identity.node),
                             .node_name = s->config.name[0] != '\0' ? s->config.name : s->host_name,
                             .threads = s->loop_count,
                             .shards = (uint32_t)s->config.shards,
                             .address = "",
                             .data_folder = s->config.data,
+                            .tables_token = s->config.tables_token,
+                            .maintenance_token = s->config.maintenance_token,
                             .log = &s->log,
                             .totals = totals,
                             .settings = settings_each,

@@ -12,6 +12,7 @@ static const char *const dialect_names[DIALECT_COUNT] = {[DIALECT_REDIS] = "redi
                                                          [DIALECT_ESTORAJE] = "estoraje",
                                                          [DIALECT_NATIVE] = "native",
                                                          [DIALECT_ADMIN] = "admin",
+                                                         [DIALECT_REGATTA] = "regatta",
                                                          [DIALECT_DSTASH] = "dstash"};
 
 /* One operation of one dialect over all loops. Names lie in the same place on every loop, or, where

@@ -5,6 +5,7 @@
  *   > GET /kv/a                      < 200
  *   > Name: value                    < Name: value
  *   >> the body                      << the body
+ *                                    <+ Name: value (a trailer)
  *
  * In bodies \n is a line feed, \xNN any byte. What depends on how long things take in this world is
  * not written out: revisions (which begin with its start time), times, times to live. */
@@ -86,24 +87,29 @@ static void escape(struct buf *out, struct slice bytes)
     }
 }
 
-static void write_answer(struct player *p, const struct fake_exchange *f)
+static void write_fields(struct player *p, const char *mark, struct slice rest)
 {
-    buf_printf(&p->out, "< %u\n", f->status);
-    struct slice rest = buf_slice(&f->headers);
     while (rest.size > 0) {
         const uint8_t *end = memchr(rest.data, '\n', rest.size);
         EXPECT(end != NULL);
         const size_t size = (size_t)(end - rest.data) + 1;
-        buf_append_text(&p->out, "< ");
+        buf_append_text(&p->out, mark);
         escape(&p->out, slice_of(rest.data, size - 1));
         buf_append_byte(&p->out, '\n');
         rest = slice_skip(rest, size);
     }
+}
+
+static void write_answer(struct player *p, const struct fake_exchange *f)
+{
+    buf_printf(&p->out, "< %u\n", f->status);
+    write_fields(p, "< ", buf_slice(&f->headers));
     if (f->body.size > 0) {
         buf_append_text(&p->out, "<< ");
         escape(&p->out, buf_slice(&f->body));
         buf_append_byte(&p->out, '\n');
     }
+    write_fields(p, "<+ ", buf_slice(&f->trailers));
 }
 
 /* Plays the request that has been gathered, if there is one. */
@@ -249,8 +255,22 @@ static void test_native(void)
     run_file("native.txt", dialects);
 }
 
+static void test_strato_grpc(void)
+{
+    const struct http_dialect *const dialects[] = {strato_dialect(), NULL};
+    run_file("strato_grpc.txt", dialects);
+}
+
+static void test_meta_grpc(void)
+{
+    const struct http_dialect *const dialects[] = {meta_dialect(), NULL};
+    run_file("meta_grpc.txt", dialects);
+}
+
 static const struct test_case cases[] = {
     {"strato", test_strato},
+    {"strato_grpc", test_strato_grpc},
+    {"meta_grpc", test_meta_grpc},
     {"estoraje", test_estoraje},
     {"shared_port", test_shared_port},
     {"native", test_native},

@@ -2,8 +2,6 @@
  * every key. Its number is the first half of the node's id. */
 #include "api/estoraje/nodes.h"
 
-#include <stdlib.h>
-
 #include "api/http_call.h"
 #include "api/http_err.h"
 #include "api/http_pages.h"
@@ -15,15 +13,6 @@
 static const struct node_facts *facts_of(const struct http_exchange *x)
 {
     return http_context(x)->facts;
-}
-
-static uint64_t node_number(const struct node_facts *facts)
-{
-    char digits[17] = {0};
-    for (size_t i = 0; i < 16 && facts->node_id[i] != '\0'; i++) {
-        digits[i] = facts->node_id[i];
-    }
-    return strtoull(digits, NULL, 16);
 }
 
 /* The address without its port; of a Unix socket the node's name. */
@@ -52,7 +41,7 @@ static void node_to(struct buf *out, const struct node_facts *facts)
     buf_append_text(out, ",\"ApiHost\":");
     json_string_to(out, slice_of_text(facts->address), JSON_HTML);
     buf_printf(out, ",\"Status\":%d,\"Id\":", STATUS_READY);
-    buf_append_u64(out, node_number(facts));
+    buf_append_u64(out, facts->node_number);
     buf_append_byte(out, '}');
 }
 
@@ -123,7 +112,7 @@ static void cluster_status(struct http_exchange *x, void *arg)
 {
     (void)arg;
     const struct node_facts *facts = facts_of(x);
-    const uint64_t number = node_number(facts);
+    const uint64_t number = facts->node_number;
     struct buf body = {0};
     struct buf url = {0};
     buf_printf(&url, "http://%s", facts->address);

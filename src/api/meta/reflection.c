@@ -21,9 +21,6 @@ enum {
     ERROR_TEXT = 2
 };
 
-typedef Grpc__Reflection__V1__ServerReflectionRequest
-    reflection_request; /* NOLINT(readability-identifier-naming): shorter than the generated name */
-
 /* What follows becomes the content of field `number`. */
 static void wrap(struct buf *out, uint32_t number, struct buf *content)
 {
@@ -91,10 +88,10 @@ static void extension_file_to(struct buf *out,
     file_to(out, descriptor_file_of_extension(type, number), "unknown extension of ", type);
 }
 
-static void answer_to(struct buf *out, const reflection_request *request)
+static void answer_to(struct buf *out, const Grpc__Reflection__V1__ServerReflectionRequest *request)
 {
     struct slice name;
-    switch (request->message_request_case) {
+    switch ((int)request->message_request_case) {
     case GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_FILE_BY_FILENAME:
         name = grpc_string(request->file_by_filename);
         file_to(out, descriptor_file(name), "unknown file: ", name);
@@ -112,7 +109,6 @@ static void answer_to(struct buf *out, const reflection_request *request)
     case GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_LIST_SERVICES:
         services_to(out);
         return;
-    case GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST__NOT_SET:
     default:
         error_to(out, GRPC_INVALID_ARGUMENT, "nothing was asked for", SLICE(""));
         return;
@@ -133,7 +129,8 @@ static void on_message(struct grpc_call *g, const ProtobufCMessage *message)
         grpc_finish(g, GRPC_OK, (struct slice){0});
         return;
     }
-    const reflection_request *request = (const reflection_request *)message;
+    const Grpc__Reflection__V1__ServerReflectionRequest *request =
+        (const Grpc__Reflection__V1__ServerReflectionRequest *)message;
     struct buf out = {0};
     struct buf original = {0};
     const size_t size = protobuf_c_message_get_packed_size(message);

@@ -1,0 +1,111 @@
+#include "api/dstore/payload.h"
+
+#include "api/go_json.h"
+
+#define NO_DIGIT UINT8_MAX
+
+static uint8_t digit_of(uint8_t byte)
+{
+    if (byte >= 'A' && byte <= 'Z') {
+        return (uint8_t)(byte - 'A');
+    }
+    if (byte >= 'a' && byte <= 'z') {
+        return (uint8_t)(byte - 'a' + 26);
+    }
+    if (byte >= '0' && byte <= '9') {
+        return (uint8_t)(byte - '0' + 52);
+    }
+    return byte == '+' ? 62 : byte == '/' ? 63 : NO_DIGIT;
+}
+
+static bool is_break(uint8_t byte)
+{
+    return byte == '\r' || byte == '\n';
+}
+
+static size_t skip_breaks(struct slice text, size_t at)
+{
+    while (at < text.size && is_break(text.data[at])) {
+        at++;
+    }
+    return at;
+}
+
+/* The first bytes that `count` digits make: one less than there are digits. */
+static void append_group(struct buf *out, uint32_t bits, unsigned count)
+{
+    const uint32_t all = bits << 6 * (4 - count);
+    for (unsigned i = 0; i + 1 < count; i++) {
+        buf_append_byte(out, (uint8_t)(all >> (16 - 8 * i)));
+    }
+}
+
+static enum err illegal(struct err_why *why, size_t at)
+{
+    return err_set(why, ERR_INVALID, "illegal base64 data at input byte %zu", at);
+}
+
+/* From the first '=' on, which stands at `at` behind `count` digits of a group. */
+static enum err read_padding(struct buf *out, struct slice text, size_t at, uint32_t bits,
+                             unsigned count, struct err_why *why)
+{
+    if (count < 2) {
+        return illegal(why, at);
+    }
+    size_t next = at + 1;
+    if (count == 2) { /* a second one is due */
+        next = skip_breaks(text, next);
+        if (next == text.size) {
+            return illegal(why, next);
+        }
+        if (text.data[next] != '=') {
+            return illegal(why, next - 1);
+        }
+        next++;
+    }
+    append_group(out, bits, count);
+    next = skip_breaks(text, next);
+    return next < text.size ? illegal(why, next) : ERR_OK;
+}
+
+enum err go_base64_read(struct buf *out, struct slice text, struct err_why *why)
+{
+    uint32_t bits = 0;
+    unsigned count = 0;
+    (void)buf_reserve(out, text.size / 4 * 3 + 3);
+    for (size_t at = 0; at < text.size; at++) {
+        const uint8_t digit = digit_of(text.data[at]);
+        if (digit != NO_DIGIT) {
+            bits = bits << 6 | digit;
+            if (++count == 4) {
+                append_group(out, bits, count);
+                bits = 0;
+                count = 0;
+            }
+        } else if (text.data[at] == '=') {
+            return read_padding(out, text, at, bits, count, why);
+        } else if (!is_break(text.data[at])) {
+            return illegal(why, at);
+        }
+    }
+    return count == 0 ? ERR_OK : illegal(why, text.size - count);
+}
+
+enum err payload_read(struct slice text, const char *package, bool is_hasty, struct arena *arena,
+                      struct payload *payload, struct err_why *why)
+{
+    struct go_field fields[] = {{.name = "key"}, {.name = "value"}};
+    const struct go_target target = {.package = package,
+                                     .type = "KeyValue",
+                                     .fields = fields,
+                                     .field_count = sizeof(fields) / sizeof(fields[0]),
+                                     .is_whole = true};
+    struct buf json = {0};
+    enum err e = go_base64_read(&json, text, why);
+    if (e == ERR_OK || is_hasty) {
+        e = go_json_read(buf_slice(&json), &target, arena, why);
+    }
+    buf_deinit(&json);
+    *payload = (struct payload){.key = fields[0].value, .value = fields[1].value};
+    return e;
+}

@@ -1,0 +1,103 @@
+/* KV.Range: one key, or a range that one read can answer; the rest is walk.c. */
+#include "api/regatta/walk.h"
+
+struct range_op {
+    struct grpc_op o;
+    const Regatta__V1__RangeRequest *q;
+};
+
+static struct refusal check_form(const Regatta__V1__RangeRequest *q)
+{
+    if (q->limit < 0) {
+        return REFUSAL_INVALID("limit must be a positive number");
+    }
+    if (q->keys_only && q->count_only) {
+        return REFUSAL_INVALID("keys_only and count_only must not be set at the same time");
+    }
+    if (q->table.len == 0) {
+        return REFUSAL_INVALID(TEXT_TABLE_NOT_SET);
+    }
+    if (q->key.len == 0) {
+        return REFUSAL_INVALID(TEXT_KEY_NOT_SET);
+    }
+    return (struct refusal){GRPC_OK, ERR_OK, NULL};
+}
+
+const struct table *range_check(struct grpc_call *g, const Regatta__V1__RangeRequest *q)
+{
+    struct refusal r = check_form(q);
+    const struct table *t = NULL;
+    if (r.status == GRPC_OK) {
+        t = regatta_table(grpc_context(g), grpc_slice(q->table), &r);
+    }
+    if (r.status == GRPC_OK) {
+        const struct span span = span_of_range(q);
+        r = check_span(&span);
+    }
+    if (r.status != GRPC_OK) {
+        regatta_refuse(g, r);
+        return NULL;
+    }
+    return t;
+}
+
+bool range_wants(const Regatta__V1__RangeRequest *q, uint64_t mod_revision,
+                 uint64_t create_revision)
+{
+    const int64_t mod = (int64_t)mod_revision;
+    const int64_t create = (int64_t)create_revision;
+    return (q->min_mod_revision <= 0 || mod >= q->min_mod_revision) &&
+           (q->max_mod_revision <= 0 || mod <= q->max_mod_revision) &&
+           (q->min_create_revision <= 0 || create >= q->min_create_revision) &&
+           (q->max_create_revision <= 0 || create <= q->max_create_revision);
+}
+
+static void answer(struct grpc_op *o, const struct result *result)
+{
+    const struct range_op *r = container_of(o, struct range_op, o);
+    const struct span span = span_of_range(r->q);
+    struct found found;
+    Regatta__V1__ResponseHeader header =
+        regatta_header(grpc_context(o->g), o->call.op.table, 0);
+    Regatta__V1__RangeResponse reply = REGATTA__V1__RANGE_RESPONSE__INIT;
+    const enum err e = found_of_span(o->g->x->arena, &span, &o->call.op, result, &found);
+    if (e != ERR_OK) {
+        regatta_fail(o->g, e);
+        return;
+    }
+    if (span.is_single && found.count > 0 &&
+        !range_wants(r->q, result->mod_revision, result->create_revision)) {
+        found.count = 0;
+        found.pairs.count = 0;
+    }
+    reply.header = &header;
+    reply.count = found.count;
+    reply.more = found.is_more;
+    if (!r->q->count_only) {
+        reply.n_kvs = found.pairs.count;
+        reply.kvs = found.pairs.list;
+    }
+    grpc_reply(o->g, &reply.base);
+}
+
+void regatta_range(struct grpc_call *g, const ProtobufCMessage *m)
+{
+    const Regatta__V1__RangeRequest *q = (const Regatta__V1__RangeRequest *)m;
+    const struct table *t = range_check(g, q);
+    if (t == NULL) {
+        return;
+    }
+    const struct span span = span_of_range(q);
+    if (!span.is_single && (q->count_only || range_is_filtered(q))) { /* many rows, few bytes */
+        walk_start(g, q, t->id, false);
+        return;
+    }
+    struct range_op *r = arena_zero(g->x->arena, sizeof(*r));
+    r->q = q;
+    regatta_op_init(&r->o, g, t->id, answer);
+    span_read(&span, q->keys_only, q->count_only, &r->o.call.op);
+    r->o.call.op.limit = span.is_single ? 0 : (uint64_t)q->limit;
+    r->o.call.budget_bytes = REGATTA_ANSWER_MAX;
+    r->o.call.level = q->linearizable ? READ_LINEARIZABLE : READ_STALE;
+    grpc_op_start(&r->o);
+}
