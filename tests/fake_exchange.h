@@ -15,8 +15,8 @@ struct fake_exchange {
     struct buf headers; /* "Name: value\n" each */
     struct buf body;
     struct buf trailers; /* as headers */
-    size_t waiting; /* what http_stream_waiting() says */
-    size_t writes;  /* pieces of a streamed answer */
+    size_t waiting;      /* what http_stream_waiting() says */
+    size_t writes;       /* pieces of a streamed answer */
     bool is_streamed;
     bool is_complete; /* the answer is */
     bool is_cut;      /* it ended incomplete */

@@ -270,7 +270,8 @@ void grpc_percent_encode(struct buf *out, struct slice text)
     size_t size = 0;
     for (size_t i = 0; i < text.size; i++) {
         const uint8_t byte = text.data[i];
-        if (byte >= 0x20 && byte <= 0x7e && byte != '%') {
+        const bool is_edge = i == 0 || i + 1 == text.size;
+        if (byte >= 0x20 && byte <= 0x7e && byte != '%' && !(byte == ' ' && is_edge)) {
             to[size++] = byte;
         } else {
             to[size++] = '%';

@@ -85,7 +85,8 @@ void grpc_prefix(uint8_t *prefix, bool is_compressed, size_t size);
  * malformed. */
 bool grpc_timeout(struct slice text, uint64_t *ns);
 
-/* Percent-encodes a status message: 0x20-0x7e but '%' stay. */
+/* Percent-encodes a status message: 0x20-0x7e but '%' stay, and spaces at its ends, which HTTP/2
+ * does not allow there. */
 void grpc_percent_encode(struct buf *out, struct slice text);
 
 #endif

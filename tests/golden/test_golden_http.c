@@ -268,12 +268,8 @@ static void test_meta_grpc(void)
 }
 
 static const struct test_case cases[] = {
-    {"strato", test_strato},
-    {"strato_grpc", test_strato_grpc},
-    {"meta_grpc", test_meta_grpc},
-    {"estoraje", test_estoraje},
-    {"shared_port", test_shared_port},
-    {"native", test_native},
+    {"strato", test_strato},     {"strato_grpc", test_strato_grpc}, {"meta_grpc", test_meta_grpc},
+    {"estoraje", test_estoraje}, {"shared_port", test_shared_port}, {"native", test_native},
 };
 
 TEST_MAIN(cases)
