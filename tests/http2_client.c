@@ -26,8 +26,8 @@ static int on_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint
     if (name_size == 4 && memcmp(name, "date", 4) == 0) {
         return 0;
     }
-    buf_printf(s->has_head ? &s->trailers : &s->head, "%.*s: %.*s\n", (int)name_size, (const char *)name, (int)value_size,
-               (const char *)value);
+    buf_printf(s->has_head ? &s->trailers : &s->head, "%.*s: %.*s\n", (int)name_size,
+               (const char *)name, (int)value_size, (const char *)value);
     return 0;
 }
 
@@ -121,6 +121,7 @@ struct http2_client *http2_client_new(uint32_t window, bool keeps_windows)
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_close);
     nghttp2_option_set_no_auto_window_update(options, keeps_windows);
+    nghttp2_option_set_max_send_header_block_length(options, (size_t)1 << 20);
     CHECK(nghttp2_session_client_new2(&c->ng, callbacks, c, options) == 0);
     nghttp2_session_callbacks_del(callbacks);
     nghttp2_option_del(options);
@@ -218,10 +219,14 @@ void http2_client_output(struct http2_client *c, struct buf *out)
 void frame_append(struct buf *out, uint8_t type, uint8_t flags, uint32_t stream_id,
                   struct slice payload)
 {
-    const uint8_t head[9] = {(uint8_t)(payload.size >> 16), (uint8_t)(payload.size >> 8),
-                             (uint8_t)payload.size,         type,
-                             flags,                         (uint8_t)(stream_id >> 24),
-                             (uint8_t)(stream_id >> 16),    (uint8_t)(stream_id >> 8),
+    const uint8_t head[9] = {(uint8_t)(payload.size >> 16),
+                             (uint8_t)(payload.size >> 8),
+                             (uint8_t)payload.size,
+                             type,
+                             flags,
+                             (uint8_t)(stream_id >> 24),
+                             (uint8_t)(stream_id >> 16),
+                             (uint8_t)(stream_id >> 8),
                              (uint8_t)stream_id};
     buf_append(out, head, sizeof(head));
     buf_append_slice(out, payload);

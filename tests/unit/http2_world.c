@@ -1,5 +1,6 @@
 #include "http2_world.h"
 
+#include "base/list.h"
 #include "base/mem.h"
 
 static struct served *of(struct http2_stream *s)
@@ -134,9 +135,9 @@ struct client_stream *world_get(struct http2_world *w, const char *path)
 
 void served_answer(struct served *s, unsigned status, struct slice body)
 {
-    http2_stream_answer(&s->stream, &(struct http2_answer){.status = status,
-                                                           .length = body.size,
-                                                           .has_body = body.size > 0});
+    http2_stream_answer(
+        &s->stream,
+        &(struct http2_answer){.status = status, .length = body.size, .has_body = body.size > 0});
     if (body.size > 0) {
         http2_stream_write(&s->stream, body);
         http2_stream_end(&s->stream);

@@ -120,9 +120,9 @@ static void test_trailers(void)
     struct served *s = w.served[0];
     const struct http_header trailers[] = {{SLICE("grpc-status"), SLICE("0")},
                                            {SLICE("X-Note"), SLICE("done")}};
-    http2_stream_answer(&s->stream, &(struct http2_answer){.status = 200,
-                                                           .length = HTTP2_NO_LENGTH,
-                                                           .has_body = true});
+    http2_stream_answer(
+        &s->stream,
+        &(struct http2_answer){.status = 200, .length = HTTP2_NO_LENGTH, .has_body = true});
     http2_stream_write(&s->stream, text("one"));
     world_carry(&w);
     expect_text("one", &c->body);
@@ -138,9 +138,9 @@ static void test_trailers(void)
 
     c = world_get(&w, "/");
     s = w.served[1];
-    http2_stream_answer(&s->stream, &(struct http2_answer){.status = 200,
-                                                           .length = HTTP2_NO_LENGTH,
-                                                           .has_body = true});
+    http2_stream_answer(
+        &s->stream,
+        &(struct http2_answer){.status = 200, .length = HTTP2_NO_LENGTH, .has_body = true});
     world_carry(&w); /* nothing to send: the stream is put aside, ... */
     http2_stream_trailers(&s->stream, trailers, 1);
     http2_stream_end(&s->stream); /* ... and woken by its end */
@@ -250,8 +250,7 @@ static void test_bad_heads(void)
         struct buf in = {0};
         struct buf out = {0};
         world_open(&w, 65535, false);
-        frame_head(&in, 1, NGHTTP2_FLAG_END_HEADERS | NGHTTP2_FLAG_END_STREAM,
-                   bad_heads[i].fields);
+        frame_head(&in, 1, NGHTTP2_FLAG_END_HEADERS | NGHTTP2_FLAG_END_STREAM, bad_heads[i].fields);
         world_inject(&w, &in, &out);
         const struct served *s = w.count == 0 ? NULL : w.served[0];
         const bool is_seen = s != NULL && s->has_head;
@@ -468,9 +467,9 @@ static void test_reset(void)
     world_carry(&w);
     EXPECT(w.served[0]->is_closed && !w.served[0]->is_complete);
     c = world_get(&w, "/");
-    http2_stream_answer(&w.served[1]->stream, &(struct http2_answer){.status = 200,
-                                                                     .length = HTTP2_NO_LENGTH,
-                                                                     .has_body = true});
+    http2_stream_answer(
+        &w.served[1]->stream,
+        &(struct http2_answer){.status = 200, .length = HTTP2_NO_LENGTH, .has_body = true});
     http2_stream_write(&w.served[1]->stream, text("half"));
     world_carry(&w);
     http2_stream_reset(&w.served[1]->stream, HTTP2_INTERNAL_ERROR);
@@ -529,7 +528,8 @@ static void test_drain_at_once(void)
 
 static void test_preface(void)
 {
-    static const char *const bad[] = {"PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n", "GET / HTTP/1.1\r\n\r\n\r\n"};
+    static const char *const bad[] = {"PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n",
+                                      "GET / HTTP/1.1\r\n\r\n\r\n"};
     for (size_t i = 0; i < 2; i++) {
         struct http2_world w;
         world_open(&w, 65535, false);
@@ -549,8 +549,8 @@ static void test_preface(void)
 
 static void test_in_head(void)
 {
-    static const char *const fields[] = {":method", "GET",        ":scheme", "http",
-                                         ":path",   "/",          ":authority", "a", NULL};
+    static const char *const fields[] = {":method", "GET",        ":scheme", "http", ":path",
+                                         "/",       ":authority", "a",       NULL};
     struct http2_world w;
     struct buf in = {0};
     world_open(&w, 65535, false);
