@@ -15,6 +15,7 @@ void exchange_init(struct exchange *e, struct connection *c, const struct http_e
     e->x.arena = &e->arena;
     e->x.connection_order = order;
     e->x.is_aborted = false;
+    e->x.is_tls = pipe_is_tls(&c->pipe);
     e->connection = c;
     e->status = 0;
     e->is_begun = e->is_answered = e->is_streaming = false;

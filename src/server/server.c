@@ -391,7 +391,7 @@ static enum err open_front(struct server *s, struct err_why *why)
 {
     const struct http_dialect *dialects[] = {
         native_grpc_dialect(), strato_dialect(), native_dialect(),  admin_dialect(),
-        meta_dialect(),        dstash_dialect(), estoraje_dialect()};
+        meta_dialect(),        dstash_dialect(), regatta_dialect(), estoraje_dialect()};
     struct front_config config = {.loops = s->loop_count,
                                   .dialects = dialects,
                                   .dialect_count = sizeof(dialects) / sizeof(dialects[0]),

@@ -92,6 +92,7 @@ struct http_exchange {
     void *stats;                 /* struct operation_stats of router/facts.h; NULL: not counted */
     void *user;                  /* the handler's own */
     bool is_aborted;
+    bool is_tls; /* the connection is */
 };
 
 /* Answers whole. `headers` need not hold Content-Length, Date or Connection. Bytes are copied. For

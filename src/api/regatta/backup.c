@@ -1,6 +1,7 @@
 /* Maintenance.Backup: a table as a stream of pieces of its backup file, of one state.
  *
- *   source_next ─► on_page ─► records ─► snappy ─► messages ─► the client keeps up, or on_writable */
+ *   source_next ─► on_page ─► records ─► snappy ─► messages ─► the client keeps up, or on_writable
+ */
 #include "api/regatta/backup_file.h"
 #include "api/regatta/maintenance.h"
 #include "base/check.h"

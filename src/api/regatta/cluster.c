@@ -20,7 +20,7 @@ static char *id_text(struct grpc_call *g)
 static char *client_url(struct grpc_call *g)
 {
     const struct slice host = g->x->request.host;
-    const char *scheme = g->x->request.is_tls ? "https" : "http";
+    const char *scheme = g->x->is_tls ? "https" : "http";
     char *url = arena_get(g->x->arena, URL_TEXT_MAX);
     if (host.size > 0 && host.size < URL_TEXT_MAX - 16 &&
         memchr(host.data, ':', host.size) != NULL) {

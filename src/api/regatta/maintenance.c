@@ -1,5 +1,5 @@
-/* Maintenance of both generations, but for Backup and Restore. A reset empties tables: whoever fills
- * them (a leader, a queue) fills them again. */
+/* Maintenance of both generations, but for Backup and Restore. A reset empties tables: whoever
+ * fills them (a leader, a queue) fills them again. */
 #include "api/regatta/maintenance.h"
 
 #include "api/regatta/whole.h"
@@ -144,7 +144,7 @@ static void on_hashed(struct hashing *hashing)
         regatta_fail(g, hashing->err);
         return;
     }
-    Regatta__V1__ResponseHeader header = early_header(grpc_context(g));
+    Regatta__V1__ResponseHeader header = regatta_early_header(grpc_context(g));
     Regatta__V1__HashResponse reply = REGATTA__V1__HASH_RESPONSE__INIT;
     reply.header = &header;
     reply.hash = hashing->hash;

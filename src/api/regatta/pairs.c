@@ -2,23 +2,23 @@
 
 #define FRAME_BYTES 6 /* of a message in a repeated field: its tag and its length */
 
-struct span span_of(ProtobufCBinaryData key, bool has_end, ProtobufCBinaryData range_end)
+struct extent extent_of(ProtobufCBinaryData key, bool has_end, ProtobufCBinaryData range_end)
 {
     const struct slice end = grpc_slice(range_end);
-    struct span s = {.from = grpc_slice(key), .is_single = !has_end};
+    struct extent s = {.from = grpc_slice(key), .is_single = !has_end};
     if (has_end && !slice_equal(end, slice_of("", 1))) {
         s.to = end.size == 0 ? SLICE("") : end; /* not NULL: nothing lies below it */
     }
     return s;
 }
 
-struct refusal check_span(const struct span *s)
+struct refusal extent_check(const struct extent *s)
 {
-    const struct refusal r = check_key(s->from);
-    return r.status == GRPC_OK ? check_key(s->to) : r;
+    const struct refusal r = refusal_of_key(s->from);
+    return r.status == GRPC_OK ? refusal_of_key(s->to) : r;
 }
 
-void span_read(const struct span *s, bool keys_only, bool count_only, struct op *op)
+void extent_read(const struct extent *s, bool keys_only, bool count_only, struct op *op)
 {
     op->key = s->from;
     if (s->is_single) {
@@ -30,7 +30,7 @@ void span_read(const struct span *s, bool keys_only, bool count_only, struct op 
     op->flags |= (uint16_t)((keys_only ? OP_KEYS_ONLY : 0) | (count_only ? OP_COUNT_ONLY : 0));
 }
 
-void span_delete(const struct span *s, struct arena *arena, struct op *op)
+void extent_delete(const struct extent *s, struct arena *arena, struct op *op)
 {
     op->kind = OP_DELETE_RANGE;
     op->key = s->from;
@@ -84,8 +84,8 @@ struct row row_of_result(struct slice key, const struct result *result)
                         .mod_revision = result->mod_revision};
 }
 
-static enum err found_single(const struct span *s, const struct op *op, const struct result *result,
-                             struct found *out)
+static enum err found_single(const struct extent *s, const struct op *op,
+                             const struct result *result, struct found *out)
 {
     if (result->err == ERR_NOT_FOUND) {
         return ERR_OK;
@@ -100,8 +100,8 @@ static enum err found_single(const struct span *s, const struct op *op, const st
     return ERR_OK;
 }
 
-enum err found_of_span(struct arena *arena, const struct span *s, const struct op *op,
-                       const struct result *result, struct found *out)
+enum err found_of_extent(struct arena *arena, const struct extent *s, const struct op *op,
+                         const struct result *result, struct found *out)
 {
     *out = (struct found){.pairs = {.arena = arena}};
     if (s->is_single) {

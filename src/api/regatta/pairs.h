@@ -1,28 +1,28 @@
-/* pairs.h - spans of keys as Regatta names them, and rows of an answer as messages. */
+/* pairs.h - ranges of keys as Regatta names them, and rows of an answer as messages. */
 #ifndef API_REGATTA_PAIRS_H
 #define API_REGATTA_PAIRS_H
 
 #include "api/regatta/regatta.h"
 
 /* One key, or the keys from one to another. */
-struct span {
+struct extent {
     struct slice from;
     struct slice to; /* NULL data: the end of the table */
     bool is_single;
 };
 
 /* `has_end`: there is a range_end, perhaps an empty one. One zero byte is the end of the table. */
-struct span span_of(ProtobufCBinaryData key, bool has_end, ProtobufCBinaryData range_end);
+struct extent extent_of(ProtobufCBinaryData key, bool has_end, ProtobufCBinaryData range_end);
 
 /* The refusal of a bound over the limit; GRPC_OK: none. */
-struct refusal check_span(const struct span *s);
+struct refusal extent_check(const struct extent *s);
 
-/* Makes `op` read the span's rows, or its one record. */
-void span_read(const struct span *s, bool keys_only, bool count_only, struct op *op);
+/* Makes `op` read the extent's rows, or its one record. */
+void extent_read(const struct extent *s, bool keys_only, bool count_only, struct op *op);
 
 /* Makes `op` delete them. The one key is a range, too: that it is not there is no error then, and
  * the write has a revision. */
-void span_delete(const struct span *s, struct arena *arena, struct op *op);
+void extent_delete(const struct extent *s, struct arena *arena, struct op *op);
 
 /* Messages in an arena. Zeroed but for the arena is ready. */
 struct pairs {
@@ -50,7 +50,8 @@ struct found {
     int64_t count;
     bool is_more;
 };
-MUST_CHECK enum err found_of_span(struct arena *arena, const struct span *s, const struct op *op,
-                                  const struct result *result, struct found *out);
+MUST_CHECK enum err found_of_extent(struct arena *arena, const struct extent *s,
+                                    const struct op *op, const struct result *result,
+                                    struct found *out);
 
 #endif

@@ -31,8 +31,8 @@ const struct table *range_check(struct grpc_call *g, const Regatta__V1__RangeReq
         t = regatta_table(grpc_context(g), grpc_slice(q->table), &r);
     }
     if (r.status == GRPC_OK) {
-        const struct span span = span_of_range(q);
-        r = check_span(&span);
+        const struct extent extent = extent_of_range(q);
+        r = extent_check(&extent);
     }
     if (r.status != GRPC_OK) {
         regatta_refuse(g, r);
@@ -55,17 +55,16 @@ bool range_wants(const Regatta__V1__RangeRequest *q, uint64_t mod_revision,
 static void answer(struct grpc_op *o, const struct result *result)
 {
     const struct range_op *r = container_of(o, struct range_op, o);
-    const struct span span = span_of_range(r->q);
+    const struct extent extent = extent_of_range(r->q);
     struct found found;
-    Regatta__V1__ResponseHeader header =
-        regatta_header(grpc_context(o->g), o->call.op.table, 0);
+    Regatta__V1__ResponseHeader header = regatta_header(grpc_context(o->g), o->call.op.table, 0);
     Regatta__V1__RangeResponse reply = REGATTA__V1__RANGE_RESPONSE__INIT;
-    const enum err e = found_of_span(o->g->x->arena, &span, &o->call.op, result, &found);
+    const enum err e = found_of_extent(o->g->x->arena, &extent, &o->call.op, result, &found);
     if (e != ERR_OK) {
         regatta_fail(o->g, e);
         return;
     }
-    if (span.is_single && found.count > 0 &&
+    if (extent.is_single && found.count > 0 &&
         !range_wants(r->q, result->mod_revision, result->create_revision)) {
         found.count = 0;
         found.pairs.count = 0;
@@ -87,16 +86,16 @@ void regatta_range(struct grpc_call *g, const ProtobufCMessage *m)
     if (t == NULL) {
         return;
     }
-    const struct span span = span_of_range(q);
-    if (!span.is_single && (q->count_only || range_is_filtered(q))) { /* many rows, few bytes */
+    const struct extent extent = extent_of_range(q);
+    if (!extent.is_single && (q->count_only || range_is_filtered(q))) { /* many rows, few bytes */
         walk_start(g, q, t->id, false);
         return;
     }
     struct range_op *r = arena_zero(g->x->arena, sizeof(*r));
     r->q = q;
     regatta_op_init(&r->o, g, t->id, answer);
-    span_read(&span, q->keys_only, q->count_only, &r->o.call.op);
-    r->o.call.op.limit = span.is_single ? 0 : (uint64_t)q->limit;
+    extent_read(&extent, q->keys_only, q->count_only, &r->o.call.op);
+    r->o.call.op.limit = extent.is_single ? 0 : (uint64_t)q->limit;
     r->o.call.budget_bytes = REGATTA_ANSWER_MAX;
     r->o.call.level = q->linearizable ? READ_LINEARIZABLE : READ_STALE;
     grpc_op_start(&r->o);

@@ -38,7 +38,7 @@ Regatta__V1__ResponseHeader regatta_header(const struct loop_context *c, uint32_
     return header;
 }
 
-Regatta__V1__ResponseHeader early_header(const struct loop_context *c)
+Regatta__V1__ResponseHeader regatta_early_header(const struct loop_context *c)
 {
     Regatta__V1__ResponseHeader header = regatta_header(c, 0, 0);
     header.shard_id = REGATTA_CLUSTER_ID;

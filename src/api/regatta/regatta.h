@@ -11,17 +11,17 @@
 #include "proto/regatta/regatta.pb-c.h"
 #include "router/context.h"
 
-#define REGATTA_KEY_MAX    ((size_t)1024)               /* bytes */
-#define REGATTA_VALUE_MAX  ((size_t)2 << 20)            /* bytes */
-#define REGATTA_ANSWER_MAX (((size_t)4 << 20) - 1024)   /* bytes of rows in one message */
-#define REGATTA_TXN_MAX    ((size_t)1 << 17)            /* compares and operations of a Txn */
-#define REGATTA_TXN_READS_MAX ((size_t)4096)        /* reads in a branch of it */
-#define REGATTA_OPEN_COMPARES_MAX 32                    /* of them: to the end of the table */
-#define REGATTA_DEADLINE_NS  UINT64_C(5000000000)       /* of a call that names none */
-#define REGATTA_ID_FIRST     UINT64_C(10000)            /* a table's id is ours and this */
-#define REGATTA_VERSION      "0.5.2"                    /* of the protocol: clients ask for 0.5 */
-#define REGATTA_CLUSTER_NAME "default"
-#define REGATTA_CLUSTER_ID   1                          /* of the first version */
+#define REGATTA_KEY_MAX           ((size_t)1024)             /* bytes */
+#define REGATTA_VALUE_MAX         ((size_t)2 << 20)          /* bytes */
+#define REGATTA_ANSWER_MAX        (((size_t)4 << 20) - 1024) /* bytes of rows in one message */
+#define REGATTA_TXN_MAX           ((size_t)1 << 17)          /* compares and operations of a Txn */
+#define REGATTA_TXN_READS_MAX     ((size_t)4096)             /* reads in a branch of it */
+#define REGATTA_OPEN_COMPARES_MAX 32                         /* of them: to the end of the table */
+#define REGATTA_DEADLINE_NS       UINT64_C(5000000000)       /* of a call that names none */
+#define REGATTA_ID_FIRST          UINT64_C(10000)            /* a table's id is ours and this */
+#define REGATTA_VERSION           "0.5.2" /* of the protocol: clients ask for 0.5 */
+#define REGATTA_CLUSTER_NAME      "default"
+#define REGATTA_CLUSTER_ID        1 /* of the first version */
 
 #define TEXT_TABLE_NOT_FOUND "table not found"
 #define TEXT_TABLE_NOT_SET   "table must be set"
@@ -39,7 +39,8 @@ struct refusal {
 };
 
 #define REFUSAL_INVALID(message) ((struct refusal){GRPC_INVALID_ARGUMENT, ERR_INVALID, (message)})
-#define REFUSAL_LIMIT(message)   ((struct refusal){GRPC_FAILED_PRECONDITION, ERR_TOO_LARGE, (message)})
+#define REFUSAL_LIMIT(message)                                                                     \
+    ((struct refusal){GRPC_FAILED_PRECONDITION, ERR_TOO_LARGE, (message)})
 #define REFUSAL_NO_TABLE ((struct refusal){GRPC_NOT_FOUND, ERR_NOT_FOUND, TEXT_TABLE_NOT_FOUND})
 
 /* What a failed operation is to Regatta's clients. DeadlineExceeded and Canceled are not used: they
@@ -47,8 +48,8 @@ struct refusal {
 struct refusal refusal_of(enum err e);
 
 /* The refusal of a key or a bound over the limit, of a value over it; GRPC_OK: none. */
-struct refusal check_key(struct slice key);
-struct refusal check_value(struct slice value);
+struct refusal refusal_of_key(struct slice key);
+struct refusal refusal_of_value(struct slice value);
 
 /* Ends the call. */
 void regatta_refuse(struct grpc_call *g, struct refusal r);
@@ -58,7 +59,7 @@ void regatta_fail(struct grpc_call *g, enum err e);
 bool regatta_is_allowed(struct grpc_call *g, const char *token);
 
 /* What `authorization` is worth. */
-struct refusal check_token(struct slice authorization, const char *token);
+struct refusal refusal_of_token(struct slice authorization, const char *token);
 
 /* ---- regatta.c ---- */
 
@@ -84,7 +85,7 @@ Regatta__V1__ResponseHeader regatta_header(const struct loop_context *c, uint32_
                                            uint64_t revision);
 
 /* Of the first version, which had one group for all tables. */
-Regatta__V1__ResponseHeader early_header(const struct loop_context *c);
+Regatta__V1__ResponseHeader regatta_early_header(const struct loop_context *c);
 
 /* An operation on a table of the call, whose deadline is the client's or the default. */
 void regatta_op_init(struct grpc_op *o, struct grpc_call *g, uint32_t table, grpc_op_fn answer);
@@ -95,9 +96,9 @@ void regatta_range(struct grpc_call *g, const ProtobufCMessage *m);   /* range.c
 void regatta_iterate(struct grpc_call *g, const ProtobufCMessage *m); /* walk.c */
 void regatta_walk_on_writable(struct grpc_call *g);
 void regatta_walk_on_abort(struct grpc_call *g);
-void regatta_put(struct grpc_call *g, const ProtobufCMessage *m);     /* writes.c */
+void regatta_put(struct grpc_call *g, const ProtobufCMessage *m); /* writes.c */
 void regatta_delete_range(struct grpc_call *g, const ProtobufCMessage *m);
-void regatta_txn(struct grpc_call *g, const ProtobufCMessage *m);     /* txn.c */
+void regatta_txn(struct grpc_call *g, const ProtobufCMessage *m);          /* txn.c */
 void regatta_create_table(struct grpc_call *g, const ProtobufCMessage *m); /* tables.c */
 void regatta_delete_table(struct grpc_call *g, const ProtobufCMessage *m);
 void regatta_list_tables(struct grpc_call *g, const ProtobufCMessage *m);

@@ -112,8 +112,8 @@ bool go_base64(struct slice text, uint8_t *out, size_t *size, size_t *error)
             bits = bits << 6 | (uint32_t)digit;
             at++;
         }
+        *error = at;
         if (digits < 4 && (text.data[at] != '=' || !read_padding(text, &at, digits, error))) {
-            *error = text.data[at < text.size ? at : 0] != '=' && *error < at ? *error : at;
             return false;
         }
         bits <<= 6 * (4 - digits);

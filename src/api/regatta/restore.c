@@ -1,5 +1,5 @@
-/* Maintenance.Restore: a backup file as a stream of messages, into a table that nobody sees until it
- * is whole.
+/* Maintenance.Restore: a backup file as a stream of messages, into a table that nobody sees until
+ * it is whole.
  *
  *   info ─► STAGE ─► chunks ─► records ─► batches of puts ─► the end ─► ADOPT ─► answered
  *                       any failure, or the client has gone ─► FORGET ─► refused

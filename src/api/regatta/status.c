@@ -1,6 +1,5 @@
 /* Regatta's statuses and texts. */
 #include "api/regatta/regatta.h"
-
 #include "base/check.h"
 
 struct refusal refusal_of(enum err e)
@@ -39,13 +38,13 @@ struct refusal refusal_of(enum err e)
     UNREACHABLE("no error to speak of");
 }
 
-struct refusal check_key(struct slice key)
+struct refusal refusal_of_key(struct slice key)
 {
     return key.size > REGATTA_KEY_MAX ? REFUSAL_LIMIT(TEXT_KEY_TOO_LONG)
                                       : (struct refusal){GRPC_OK, ERR_OK, NULL};
 }
 
-struct refusal check_value(struct slice value)
+struct refusal refusal_of_value(struct slice value)
 {
     return value.size > REGATTA_VALUE_MAX ? REFUSAL_LIMIT(TEXT_VALUE_TOO_LONG)
                                           : (struct refusal){GRPC_OK, ERR_OK, NULL};
@@ -90,7 +89,7 @@ static bool take_scheme(struct slice *text)
     return true;
 }
 
-struct refusal check_token(struct slice authorization, const char *token)
+struct refusal refusal_of_token(struct slice authorization, const char *token)
 {
     if (token == NULL || token[0] == '\0') {
         return (struct refusal){GRPC_OK, ERR_OK, NULL};
@@ -107,7 +106,7 @@ struct refusal check_token(struct slice authorization, const char *token)
 
 bool regatta_is_allowed(struct grpc_call *g, const char *token)
 {
-    const struct refusal r = check_token(grpc_metadata(g, "authorization"), token);
+    const struct refusal r = refusal_of_token(grpc_metadata(g, "authorization"), token);
     if (r.status != GRPC_OK) {
         regatta_refuse(g, r);
     }

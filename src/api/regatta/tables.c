@@ -102,8 +102,7 @@ void regatta_delete_table(struct grpc_call *g, const ProtobufCMessage *m)
     if (!is_allowed(g)) {
         return;
     }
-    if (q->name[0] != '\0' &&
-        regatta_table(grpc_context(g), slice_of_text(q->name), &r) != NULL) {
+    if (q->name[0] != '\0' && regatta_table(grpc_context(g), slice_of_text(q->name), &r) != NULL) {
         start(g, TABLE_DROP, q->name);
         return;
     }

@@ -3,7 +3,6 @@
  * A missing key holds for no comparison here, whereas it is different from every value in model; so
  * NOT_EQUAL becomes two comparisons: the key exists, and its value is another one. */
 #include "api/regatta/pairs.h"
-
 #include "base/check.h"
 
 typedef Mvcc__V1__RequestOp request_op;
@@ -67,24 +66,25 @@ static struct refusal add_compare(struct building *b, const Mvcc__V1__Compare *c
 {
     const bool is_range = c->has_end_case == MVCC__V1__COMPARE__HAS_END_RANGE_END;
     const bool has_value = c->target_union_case == MVCC__V1__COMPARE__TARGET_UNION_VALUE;
-    struct span span = span_of(c->key, is_range, c->range_end);
+    struct extent extent = extent_of(c->key, is_range, c->range_end);
     enum compare_relation relation = COMPARE_EQUAL;
     if (c->target != MVCC__V1__COMPARE__COMPARE_TARGET__VALUE ||
         !relation_of(c->result, &relation)) {
         return REFUSAL_INVALID("unknown comparison");
     }
-    const struct refusal r = check_span(&span);
+    const struct refusal r = extent_check(&extent);
     if (r.status != GRPC_OK) {
         return r;
     }
-    if (is_range && span.to.data == NULL) {
+    if (is_range && extent.to.data == NULL) {
         if (++b->open_count > REGATTA_OPEN_COMPARES_MAX) {
             return REFUSAL_LIMIT("too many comparisons to the end of the table");
         }
-        span.to = highest(b);
+        extent.to = highest(b);
     }
-    struct compare out = {
-        .table = b->table, .key = span.from, .range_end = is_range ? span.to : (struct slice){0}};
+    struct compare out = {.table = b->table,
+                          .key = extent.from,
+                          .range_end = is_range ? extent.to : (struct slice){0}};
     if (!has_value || relation == COMPARE_NOT_EQUAL) {
         out.target = COMPARE_EXISTS;
         out.number = 1;
@@ -119,23 +119,23 @@ static size_t parts_of(const request_op *r)
 }
 
 /* The keys that an operation is about. */
-static struct span span_of_op(const request_op *r)
+static struct extent extent_of_op(const request_op *r)
 {
     if (r->request_case == MVCC__V1__REQUEST_OP__REQUEST_REQUEST_RANGE) {
         const Mvcc__V1__RequestOp__Range *q = r->request_range;
-        return span_of(q->key, q->has_end_case == MVCC__V1__REQUEST_OP__RANGE__HAS_END_RANGE_END,
-                       q->range_end);
+        return extent_of(q->key, q->has_end_case == MVCC__V1__REQUEST_OP__RANGE__HAS_END_RANGE_END,
+                         q->range_end);
     }
     if (r->request_case == MVCC__V1__REQUEST_OP__REQUEST_REQUEST_PUT) {
-        return span_of(r->request_put->key, false, r->request_put->key);
+        return extent_of(r->request_put->key, false, r->request_put->key);
     }
     const Mvcc__V1__RequestOp__DeleteRange *q = r->request_delete_range;
-    return span_of(q->key,
-                   q->has_end_case == MVCC__V1__REQUEST_OP__DELETE_RANGE__HAS_END_RANGE_END,
-                   q->range_end);
+    return extent_of(q->key,
+                     q->has_end_case == MVCC__V1__REQUEST_OP__DELETE_RANGE__HAS_END_RANGE_END,
+                     q->range_end);
 }
 
-static struct refusal fill_range(const Mvcc__V1__RequestOp__Range *q, const struct span *span,
+static struct refusal fill_range(const Mvcc__V1__RequestOp__Range *q, const struct extent *extent,
                                  struct op *op)
 {
     if (q->limit < 0) {
@@ -144,8 +144,8 @@ static struct refusal fill_range(const Mvcc__V1__RequestOp__Range *q, const stru
     if (q->keys_only && q->count_only) {
         return REFUSAL_INVALID("keys_only and count_only must not be set at the same time");
     }
-    span_read(span, q->keys_only, q->count_only, op);
-    op->limit = span->is_single ? 0 : (uint64_t)q->limit;
+    extent_read(extent, q->keys_only, q->count_only, op);
+    op->limit = extent->is_single ? 0 : (uint64_t)q->limit;
     return no_refusal();
 }
 
@@ -157,16 +157,16 @@ static struct refusal fill_put(const Mvcc__V1__RequestOp__Put *q, struct op *op)
     op->kind = OP_PUT;
     op->key = grpc_slice(q->key);
     op->value = grpc_slice(q->value);
-    return check_value(op->value);
+    return refusal_of_value(op->value);
 }
 
 /* Fills the parts of one operation. */
 static struct refusal fill_parts(struct building *b, const request_op *r, struct op *parts)
 {
     const size_t count = parts_of(r);
-    const struct span span = span_of_op(r);
+    const struct extent extent = extent_of_op(r);
     struct op *last = &parts[count - 1];
-    struct refusal refusal = check_span(&span);
+    struct refusal refusal = extent_check(&extent);
     if (refusal.status != GRPC_OK) {
         return refusal;
     }
@@ -174,18 +174,18 @@ static struct refusal fill_parts(struct building *b, const request_op *r, struct
         parts[i].table = b->table;
     }
     if (count > 1) {
-        span_read(&span, false, false, &parts[0]);
+        extent_read(&extent, false, false, &parts[0]);
     }
     b->reads += count - 1;
     if (r->request_case == MVCC__V1__REQUEST_OP__REQUEST_REQUEST_RANGE) {
         b->reads++;
-        return fill_range(r->request_range, &span, last);
+        return fill_range(r->request_range, &extent, last);
     }
     b->has_writes = true;
     if (r->request_case == MVCC__V1__REQUEST_OP__REQUEST_REQUEST_PUT) {
         return fill_put(r->request_put, last);
     }
-    span_delete(&span, b->g->x->arena, last);
+    extent_delete(&extent, b->g->x->arena, last);
     return no_refusal();
 }
 
@@ -245,13 +245,13 @@ static enum err answer_one(struct arena *arena, const request_op *r, const struc
 {
     const size_t count = parts_of(r);
     const struct result *last = &results[count - 1];
-    const struct span span = span_of_op(r);
+    const struct extent extent = extent_of_op(r);
     struct found found = {0};
     enum err e = last->err;
     const bool is_range = r->request_case == MVCC__V1__REQUEST_OP__REQUEST_REQUEST_RANGE;
     if (is_range) {
-        e = found_of_span(arena, &span, parts, last, &found);
-    } else if (count > 1 && found_of_span(arena, &span, parts, results, &found) != ERR_OK) {
+        e = found_of_extent(arena, &extent, parts, last, &found);
+    } else if (count > 1 && found_of_extent(arena, &extent, parts, results, &found) != ERR_OK) {
         found.pairs.count = 0; /* a value that is no string: the write has happened */
     }
     if (e != ERR_OK) {
@@ -318,8 +318,8 @@ static enum err answer_branch(const struct txn_op *t, const struct result *resul
 static void answer(struct grpc_op *o, const struct result *result)
 {
     const struct txn_op *t = container_of(o, struct txn_op, o);
-    Regatta__V1__ResponseHeader header = regatta_header(
-        grpc_context(o->g), o->call.op.table, t->is_read ? 0 : result->mod_revision);
+    Regatta__V1__ResponseHeader header =
+        regatta_header(grpc_context(o->g), o->call.op.table, t->is_read ? 0 : result->mod_revision);
     Regatta__V1__TxnResponse reply = REGATTA__V1__TXN_RESPONSE__INIT;
     if (result->err != ERR_OK) {
         regatta_fail(o->g, result->err);

@@ -176,9 +176,9 @@ void regatta_walk_on_abort(struct grpc_call *g)
 }
 
 /* Of the source: one row beyond that of the request tells whether there is more. */
-static uint64_t limit_of(const Regatta__V1__RangeRequest *q, const struct span *span)
+static uint64_t limit_of(const Regatta__V1__RangeRequest *q, const struct extent *extent)
 {
-    if (span->is_single) {
+    if (extent->is_single) {
         return 1;
     }
     return q->limit == 0 || range_is_filtered(q) ? 0 : (uint64_t)q->limit + 1;
@@ -187,22 +187,22 @@ static uint64_t limit_of(const Regatta__V1__RangeRequest *q, const struct span *
 void walk_start(struct grpc_call *g, const Regatta__V1__RangeRequest *q, uint32_t table,
                 bool streams)
 {
-    const struct span span = span_of_range(q);
+    const struct extent extent = extent_of_range(q);
     struct walk *w = arena_zero(g->x->arena, sizeof(*w));
     w->g = g;
     w->q = q;
     w->table = table;
     w->streams = streams;
-    w->is_single = span.is_single;
+    w->is_single = extent.is_single;
     w->pairs.arena = &w->arena;
     g->user = w;
     const struct source_config config = {.kind = SOURCE_RANGE,
                                          .table = table,
-                                         .from = span.from,
-                                         .to = span.to,
-                                         .limit = limit_of(q, &span),
+                                         .from = extent.from,
+                                         .to = extent.to,
+                                         .limit = limit_of(q, &extent),
                                          .keys_only = q->keys_only || q->count_only,
-                                         .is_snapshot = !span.is_single,
+                                         .is_snapshot = !extent.is_single,
                                          .order = g->x->connection_order};
     w->source = source_open(grpc_context(g)->router, &config);
     next_page(w);

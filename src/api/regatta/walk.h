@@ -21,10 +21,10 @@ static inline bool range_is_filtered(const Regatta__V1__RangeRequest *q)
            q->max_create_revision > 0;
 }
 
-static inline struct span span_of_range(const Regatta__V1__RangeRequest *q)
+static inline struct extent extent_of_range(const Regatta__V1__RangeRequest *q)
 {
-    return span_of(q->key, q->has_end_case == REGATTA__V1__RANGE_REQUEST__HAS_END_RANGE_END,
-                   q->range_end);
+    return extent_of(q->key, q->has_end_case == REGATTA__V1__RANGE_REQUEST__HAS_END_RANGE_END,
+                     q->range_end);
 }
 
 /* Checks a request in the order of the contract and finds its table. NULL: the call was refused. */

@@ -8,7 +8,7 @@ struct write_op {
     struct grpc_op o;
     const ProtobufCMessage *q;
     struct op parts[PARTS_MAX];
-    struct span span; /* of what was */
+    struct extent extent; /* of what was */
 };
 
 /* Its result, of a transaction or of the operation alone. */
@@ -28,8 +28,8 @@ static struct found previous(const struct write_op *w, const struct result *resu
 {
     struct found found = {0};
     if (w->o.call.op.kind == OP_TXN) {
-        const enum err e = found_of_span(w->o.g->x->arena, &w->span, &w->parts[0],
-                                         &result->results[0], &found);
+        const enum err e = found_of_extent(w->o.g->x->arena, &w->extent, &w->parts[0],
+                                           &result->results[0], &found);
         found.pairs.count = e == ERR_OK ? found.pairs.count : 0;
     }
     return found;
@@ -102,8 +102,8 @@ void regatta_put(struct grpc_call *g, const ProtobufCMessage *m)
     if (t == NULL) {
         return;
     }
-    struct refusal r = check_key(grpc_slice(q->key));
-    r = r.status == GRPC_OK ? check_value(grpc_slice(q->value)) : r;
+    struct refusal r = refusal_of_key(grpc_slice(q->key));
+    r = r.status == GRPC_OK ? refusal_of_value(grpc_slice(q->value)) : r;
     if (r.status != GRPC_OK) {
         regatta_refuse(g, r);
         return;
@@ -114,8 +114,8 @@ void regatta_put(struct grpc_call *g, const ProtobufCMessage *m)
     op->key = grpc_slice(q->key);
     op->value = grpc_slice(q->value);
     if (q->prev_kv) {
-        w->span = span_of(q->key, false, q->key);
-        span_read(&w->span, false, false, &w->parts[0]);
+        w->extent = extent_of(q->key, false, q->key);
+        extent_read(&w->extent, false, false, &w->parts[0]);
         join(w);
     }
     grpc_op_start(&w->o);
@@ -150,19 +150,18 @@ void regatta_delete_range(struct grpc_call *g, const ProtobufCMessage *m)
     if (t == NULL) {
         return;
     }
-    const bool has_end =
-        q->has_end_case == REGATTA__V1__DELETE_RANGE_REQUEST__HAS_END_RANGE_END;
-    const struct span span = span_of(q->key, has_end, q->range_end);
-    const struct refusal r = check_span(&span);
+    const bool has_end = q->has_end_case == REGATTA__V1__DELETE_RANGE_REQUEST__HAS_END_RANGE_END;
+    const struct extent extent = extent_of(q->key, has_end, q->range_end);
+    const struct refusal r = extent_check(&extent);
     if (r.status != GRPC_OK) {
         regatta_refuse(g, r);
         return;
     }
     struct write_op *w = write_new(g, m, t->id, answer_delete);
-    w->span = span;
-    span_delete(&span, g->x->arena, q->prev_kv ? &w->parts[1] : &w->o.call.op);
+    w->extent = extent;
+    extent_delete(&extent, g->x->arena, q->prev_kv ? &w->parts[1] : &w->o.call.op);
     if (q->prev_kv) {
-        span_read(&span, false, false, &w->parts[0]);
+        extent_read(&extent, false, false, &w->parts[0]);
         join(w);
     }
     grpc_op_start(&w->o);
