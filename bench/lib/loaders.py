@@ -20,9 +20,11 @@ def numbers(line):
 def run_counted(server, command, cpus=None):
     """What `command` prints, and the nanoseconds of CPU that the server took for it."""
     before = server.cpu_ns()
-    text = subprocess.run(on_cpus(cpus or LOADER_CPUS, command), check=True, capture_output=True,
-                          text=True).stdout
-    return text, server.cpu_ns() - before
+    done = subprocess.run(on_cpus(cpus or LOADER_CPUS, command), check=False, capture_output=True,
+                          text=True)
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(map(str, command))}: {done.stdout}{done.stderr}")
+    return done.stdout, server.cpu_ns() - before
 
 
 def load(server, kind, seconds, cpus=None, **options):
@@ -53,7 +55,7 @@ def h2load(server, path, request, seconds, connections, streams, tls=False, cpus
         body.flush()
         text, cpu = run_counted(
             server, ["h2load", "-t", min(len(cpus), connections), "-c", connections, "-m", streams,
-                     "-D", seconds, "-d", body.name, "-H", "content-type: application/grpc", "-H",
+                     "-D", f"{seconds * 1000:.0f}ms", "-d", body.name, "-H", "content-type: application/grpc", "-H",
                      "te: trailers", "--tls13-ciphers=TLS_AES_128_GCM_SHA256", "--groups=X25519",
                      f"{'https' if tls else 'http'}://127.0.0.1:{server.port}{path}"], cpus)
     rate = float(re.search(r"finished in .*?, ([\d.]+) req/s", text).group(1))
