@@ -58,7 +58,7 @@ class Schema:
         """The class of message `name`, with its package: "proto.Location"."""
         return self.factory.GetPrototype(self.pool.FindMessageTypeByName(name))
 
-    def message(self, name, **fields):
+    def message(self, name, /, **fields):
         """A message; sub-messages may be given as dictionaries."""
         message = self.type(name)()
         for field, value in fields.items():
@@ -123,7 +123,7 @@ class Client:
     def stub(self, service):
         return Stub(self.schema, self.channel, service)
 
-    def message(self, name, **fields):
+    def message(self, name, /, **fields):
         return self.schema.message(name, **fields)
 
     def raw(self, path, kind="unary_unary"):
