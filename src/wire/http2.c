@@ -274,10 +274,6 @@ static int on_frame(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
             count_chore(h);
         }
         break;
-    case NGHTTP2_PRIORITY:
-    case NGHTTP2_PRIORITY_UPDATE:
-        count_chore(h);
-        break;
     default:
         break;
     }

@@ -26,7 +26,7 @@
 #define HTTP2_CONNECTION_WINDOW (1 << 20)
 #define HTTP2_RESETS_MAX        1000  /* requests in a second that end without their answer */
 #define HTTP2_SETTINGS_MAX      100   /* frames in a second */
-#define HTTP2_CHORES_MAX        50000 /* PING, PRIORITY, small WINDOW_UPDATE, empty DATA: the same */
+#define HTTP2_CHORES_MAX        50000 /* PING, small WINDOW_UPDATE, empty DATA: the same */
 #define HTTP2_SMALL_UPDATE      64    /* bytes: a smaller WINDOW_UPDATE is a chore */
 #define HTTP2_ACKS_MAX          1000  /* waiting to be sent */
 #define HTTP2_ANSWER_HEADERS    96    /* of an answer or its trailers; more are a CHECK */
