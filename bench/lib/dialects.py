@@ -45,6 +45,17 @@ class Native:
     def put(self, key, value):
         return "/holdfast.v1.KV/Put", message({1: self.table, 2: key, 3: value})
 
+    def create(self, engine):
+        """A table that lies in one shard, as an ordered one of the others does."""
+        options = message({1: 2 if engine == "memory" else 1, 2: 2})
+        return "/holdfast.v1.Tables/Create", message({1: self.table, 2: options})
+
+    def puts(self, pairs):
+        """Many puts as one transaction."""
+        ops = b"".join(message({3: message({3: message({2: key, 3: value})})})
+                       for key, value in pairs)
+        return "/holdfast.v1.KV/Txn", message({1: self.table}) + ops
+
     def value(self, reply):
         return fields_of(reply)[1][0]
 

@@ -3,6 +3,8 @@
 BENCH_BUILD names another build folder than build/release, BENCH_ETCD another etcd than the one of
 the PATH.
 """
+import contextlib
+import http.client
 import os
 import pathlib
 import re
@@ -88,8 +90,22 @@ class Server:
 def holdfast(folder=None, *flags, cpus=None, threads=1):
     port = free_port()
     where = ["--data", folder] if folder else ["--engine", "memory"]
-    return Server([HOLDFAST, "serve", "--listen", f"127.0.0.1:{port}", "--threads", threads,
-                   "--log-level", "error", *where, *flags], port, cpus)
+    server = Server([HOLDFAST, "serve", "--listen", f"127.0.0.1:{port}", "--threads", threads,
+                     "--log-level", "error", *where, *flags], port, cpus)
+    wait_ready(port)
+    return server
+
+
+def wait_ready(port, seconds=60):
+    """Until the recovery is over, which begins when the port is open."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as c:
+            c.request("GET", "/readyz")
+            if c.getresponse().status == 200:
+                return
+        pause(0.002)
+    sys.exit("holdfast is not ready")
 
 
 def redis(folder, *flags):

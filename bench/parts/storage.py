@@ -28,7 +28,7 @@ def space(report, args, folder):
         report.fact(f"bytes per {name}", f"{ours:.0f}", f"{peer:.0f}", f"{ours / peer:.2f}")
 
 
-def wait_ready(port, command, wanted):
+def wait_keys(port, command, wanted):
     """Until the number of keys is there; the loader leaves its last requests unanswered, so nearly."""
     for _ in range(6000):
         done = subprocess.run(["redis-cli", "-p", str(port), command], capture_output=True, text=True,
@@ -49,7 +49,7 @@ def restart(report, args, folder):
     for how in (signal.SIGTERM, signal.SIGKILL):
         server, began = None, time.monotonic()
         server = holdfast(data, threads=2, cpus=CPUS[:2])
-        wait_ready(server.port, "dbsize", 2000000)
+        wait_keys(server.port, "dbsize", 2000000)
         times["clean" if how == signal.SIGTERM else "after kill -9"] = time.monotonic() - began
         if how == signal.SIGTERM:
             load(server, "resp-set", 0, n=400000, k=2000000, P=100, c=20, d=256, s=True)
@@ -63,7 +63,7 @@ def restart(report, args, folder):
     peer.stop(signal.SIGKILL)
     began = time.monotonic()
     peer = redis(folder)
-    wait_ready(peer.port, "dbsize", 2000000)
+    wait_keys(peer.port, "dbsize", 2000000)
     of_redis = time.monotonic() - began
     peer.stop()
     for name, seconds in times.items():
@@ -152,7 +152,7 @@ def long_answer(report, args, folder):
 def start_up(report, args, folder):
     began = time.monotonic()
     server = holdfast(f"{folder}/empty", cpus=CPUS[:1])
-    wait_ready(server.port, "dbsize", 0)
+    wait_keys(server.port, "dbsize", 0)
     report.fact("empty start to ready, ms (with redis-cli)", f"{(time.monotonic() - began) * 1e3:.1f}")
     pause(2)
     before = server.cpu_ns()
