@@ -75,6 +75,8 @@ static bool fill(X509 *x, EVP_PKEY *key, const struct tls_self_signed *wanted)
            add_extension(x, NID_key_usage, "critical,digitalSignature,keyCertSign") &&
            add_extension(x, NID_ext_key_usage, "serverAuth,clientAuth") &&
            add_extension(x, NID_subject_key_identifier, "hash") &&
+           /* Tells it from others of the same name, where several are trusted. */
+           add_extension(x, NID_authority_key_identifier, "keyid:always") &&
            X509_sign(x, key, EVP_sha256()) > 0;
 }
 

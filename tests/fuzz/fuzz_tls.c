@@ -14,29 +14,33 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct fuzz {
-    struct tls_tickets *tickets;
-    struct tls_context *context;
     struct tls_session *server;
     struct tls_peer client;
     size_t piece;
     struct buf plaintext;
 };
 
-static void open_server(struct fuzz *f)
+/* One for all runs: making a key takes longer than a run. */
+static struct tls_context *context(void)
 {
+    static struct tls_context *made = NULL;
+    if (made != NULL) {
+        return made;
+    }
     uint8_t secret[TLS_TICKET_SECRET] = {7};
     struct tls_pair pair;
     struct err_why why;
     tls_pair_make(&pair, "server", 0, 0);
-    f->tickets = tls_tickets_new(secret);
+    struct tls_tickets *tickets = tls_tickets_new(secret);
     const struct tls_settings settings = {.certificate = buf_slice(&pair.certificate),
                                           .key = buf_slice(&pair.key),
                                           .client_ca = buf_slice(&pair.certificate),
                                           .client_auth = TLS_CLIENT_REQUEST,
-                                          .tickets = f->tickets};
-    CHECK(tls_context_new(&settings, &f->context, &why) == ERR_OK);
-    f->server = tls_session_new(f->context);
+                                          .tickets = tickets};
+    CHECK(tls_context_new(&settings, &made, &why) == ERR_OK);
+    tls_tickets_release(&tickets);
     tls_pair_deinit(&pair);
+    return made;
 }
 
 /* Gives the server `bytes`; returns what it says in `out`. */
@@ -102,7 +106,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct fuzz f = {.piece = (size_t)data[1] * 8 + 1};
     const struct slice bytes = slice_of(data + 2, size - 2);
     struct buf out = {0};
-    open_server(&f);
+    f.server = tls_session_new(context());
     if (how > 0) {
         tls_peer_open(&f.client, &(struct tls_peer_options){0});
         shake(&f, how == 2 ? bytes : (struct slice){NULL, 0});
@@ -121,8 +125,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     tls_session_free(&f.server);
     tls_peer_close(&f.client);
-    tls_context_release(&f.context);
-    tls_tickets_release(&f.tickets);
     buf_deinit(&f.plaintext);
     buf_deinit(&out);
     return 0;
