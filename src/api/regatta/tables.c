@@ -27,16 +27,13 @@ void regatta_change_on_abort(struct grpc_call *g)
 
 static struct refusal refusal_of_change(const struct table_change *c)
 {
-    switch (c->err) {
-    case ERR_ALREADY_EXISTS:
+    if (c->err == ERR_ALREADY_EXISTS) {
         return (struct refusal){GRPC_INVALID_ARGUMENT, c->err, "table already exists"};
-    case ERR_NOT_FOUND:
-        return (struct refusal){GRPC_INVALID_ARGUMENT, c->err, TEXT_TABLE_NOT_FOUND};
-    case ERR_INVALID:
-        return (struct refusal){GRPC_INVALID_ARGUMENT, c->err, c->why.text};
-    default: /* as anywhere else */
-        return refusal_of(c->err);
     }
+    if (c->err == ERR_NOT_FOUND) {
+        return (struct refusal){GRPC_INVALID_ARGUMENT, c->err, TEXT_TABLE_NOT_FOUND};
+    }
+    return c->err == ERR_INVALID ? REFUSAL_INVALID(c->why.text) : refusal_of(c->err);
 }
 
 static void on_changed(struct table_change *change)
@@ -67,12 +64,12 @@ static void on_changed(struct table_change *change)
     grpc_reply(g, &reply.base);
 }
 
-static void start(struct grpc_call *g, enum table_change_kind kind, const char *name)
+static void start(struct grpc_call *g, enum table_change_kind kind, struct slice name)
 {
     struct change *c = arena_zero(g->x->arena, sizeof(*c));
     c->g = g;
     c->change = (struct table_change){.kind = kind,
-                                      .name = slice_of_text(name),
+                                      .name = name,
                                       .options = regatta_options(grpc_context(g)),
                                       .done = on_changed};
     g->user = c;
@@ -86,12 +83,13 @@ void regatta_create_table(struct grpc_call *g, const ProtobufCMessage *m)
     if (!is_allowed(g)) {
         return;
     }
-    if (q->name[0] == '\0') {
+    const struct slice name = grpc_string(q->name);
+    if (name.size == 0) {
         regatta_refuse(g, REFUSAL_INVALID(TEXT_NAME_NOT_SET));
     } else if (ready != ERR_OK) {
         regatta_fail(g, ready);
     } else {
-        start(g, TABLE_CREATE, q->name);
+        start(g, TABLE_CREATE, name);
     }
 }
 
@@ -102,8 +100,9 @@ void regatta_delete_table(struct grpc_call *g, const ProtobufCMessage *m)
     if (!is_allowed(g)) {
         return;
     }
-    if (q->name[0] != '\0' && regatta_table(grpc_context(g), slice_of_text(q->name), &r) != NULL) {
-        start(g, TABLE_DROP, q->name);
+    const struct slice name = grpc_string(q->name);
+    if (name.size > 0 && regatta_table(grpc_context(g), name, &r) != NULL) {
+        start(g, TABLE_DROP, name);
         return;
     }
     if (r.status == GRPC_NOT_FOUND) {
