@@ -19,6 +19,7 @@ struct http_world {
     struct call_order order;
     enum err readiness; /* what facts.readiness() answers */
     bool is_ready;
+    void *test; /* the test's own, for handlers that it brings with it */
 };
 
 /* Opens the world and runs until the built-in tables are there. */
