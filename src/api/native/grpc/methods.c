@@ -6,12 +6,11 @@
 #include "proto/holdfast/v1/status.pb-c.h"
 #include "proto/holdfast/v1/tables.pb-c.h"
 
-#define MESSAGE_EXTRA_BYTES ((size_t)1 << 20) /* of a request beside its largest value */
+#define MESSAGE_MAX ((size_t)32 << 20) /* bytes of a request: the largest value, and its key */
 
 #define METHOD(service_method, operation, name)                                                    \
     .route = GRPC_ROUTE(operation), .path = "/holdfast.v1." service_method,                        \
-    .request = &holdfast__v1__##name##_request__descriptor,                                        \
-    .message_max = STRING_MAX + MESSAGE_EXTRA_BYTES
+    .request = &holdfast__v1__##name##_request__descriptor, .message_max = MESSAGE_MAX
 
 /* One operation, one answer. */
 #define UNARY(service_method, operation, name)                                                     \
