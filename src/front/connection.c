@@ -116,7 +116,7 @@ static struct input join(struct connection *c, uint8_t *data, size_t size)
 static void await_request(struct connection *c)
 {
     c->deadline_ns = 0;
-    if ((c->serves & LISTENS_REDIS) == 0) { /* pools of Redis clients stay silent for hours */
+    if ((c->serves & (LISTENS_REDIS | LISTENS_TEXT)) == 0) { /* their pools are silent for hours */
         connection_deadline(c, IDLE_MS);
     }
 }
@@ -159,8 +159,25 @@ static void refuse_plain(struct connection *c, enum protocol protocol)
     connection_finish(c);
 }
 
+/* Where lines are spoken there is nothing else to tell apart, but for TLS around them. */
+static void choose_text(struct connection *c, struct input *in, bool must_be_tls)
+{
+    if (sniff(input_data(in), 1) == PROTOCOL_TLS) {
+        begin_tls(c, in);
+    } else if (must_be_tls) {
+        connection_cut(c);
+    } else {
+        text_open(c);
+    }
+}
+
 static void choose_protocol(struct connection *c, struct input *in)
 {
+    const enum protocol protocol = sniff(input_data(in), input_size(in));
+    if ((c->serves & LISTENS_TEXT) != 0) {
+        choose_text(c, in, must_be_tls);
+        return;
+    }
     const enum protocol protocol = sniff(input_data(in), input_size(in));
     const bool must_be_tls = c->loop->front->is_tls_only && !pipe_is_tls(&c->pipe);
     if (must_be_tls && protocol != PROTOCOL_UNKNOWN && protocol != PROTOCOL_TLS) {
@@ -202,6 +219,9 @@ static void consume(struct connection *c, struct input *in)
     switch (c->phase) {
     case PHASE_RESP:
         resp_consume(c, in);
+    case PHASE_TEXT:
+        text_consume(c, in);
+        break;
         break;
     case PHASE_HTTP_HEAD:
     case PHASE_HTTP_BODY:
@@ -266,6 +286,9 @@ static void on_end(void *arg, enum err why)
     switch (c->phase) {
     case PHASE_RESP:
         resp_end(c);
+    case PHASE_TEXT:
+        text_end(c);
+        break;
         break;
     case PHASE_HTTP_HEAD:
     case PHASE_HTTP_BODY:
@@ -407,7 +430,7 @@ void connection_free_if_gone(struct connection *c)
     if (!c->has_closed || c->exchange != NULL || c->http2 != NULL) {
         return;
     }
-    CHECK(c->phase == PHASE_GONE && c->redis == NULL && c->in.chunk == NULL);
+    CHECK(c->phase == PHASE_GONE && c->redis == NULL && c->dstore == NULL && c->in.chunk == NULL);
     CHECK(list_empty(&c->dirty));
     struct front_loop *l = c->loop;
     list_remove(&c->link);
@@ -426,6 +449,7 @@ void connection_cut(struct connection *c)
     note_waiting(c);
     list_remove(&c->dirty);
     connection_drop_input(c);
+    text_close(c);
     resp_close(c);
     http_close(c);
     http2_close(c);
@@ -442,6 +466,7 @@ void connection_finish(struct connection *c)
     }
     c->phase = PHASE_LINGER;
     connection_drop_input(c);
+    text_close(c);
     resp_close(c);
     pipe_shutdown(&c->pipe);
     connection_deadline(c, LINGER_MS);
@@ -471,6 +496,9 @@ void connection_flush(struct connection *c)
     switch (c->phase) {
     case PHASE_RESP:
         resp_flush(c);
+    case PHASE_TEXT:
+        text_flush(c);
+        break;
         break;
     case PHASE_HTTP_HEAD:
     case PHASE_HTTP_BODY:
@@ -527,6 +555,7 @@ void connection_sweep(struct connection *c, uint64_t now_ns)
         break;
     case PHASE_HTTP2:
     case PHASE_SNIFF:
+    case PHASE_TEXT:
     case PHASE_RESP:
     case PHASE_HTTP_ANSWER:
     case PHASE_LINGER:
@@ -545,6 +574,9 @@ void connection_drain(struct connection *c)
         break;
     case PHASE_RESP:
         resp_drain(c);
+    case PHASE_TEXT:
+        text_drain(c);
+        break;
         break;
     case PHASE_HTTP_HEAD:
     case PHASE_HTTP_BODY:
@@ -572,6 +604,7 @@ void connection_facts(const struct connection *c, struct connection_facts *out)
         .id = c->id,
         .peer = pipe_peer(&c->pipe),
         .is_tls = pipe_is_tls(&c->pipe),
+                    : c->phase == PHASE_TEXT  ? "dstore"
         .protocol = c->phase == PHASE_SNIFF   ? ""
                     : c->phase == PHASE_HTTP2 ? "http2"
                                               : "http",

@@ -15,6 +15,10 @@ static enum err find_dialect(const struct front *f, struct slice name, uint32_t 
         *bits |= LISTENS_REDIS;
         return ERR_OK;
     }
+    if (slice_equal(name, SLICE("dstore"))) {
+        *bits |= LISTENS_TEXT;
+        return ERR_OK;
+    }
     uint32_t found = 0; /* one dialect may come in several parts */
     for (size_t i = 0; i < f->dialect_count; i++) {
         if (slice_equal(name, slice_of_text(f->dialects[i]->name))) {
@@ -92,6 +96,12 @@ static enum err read_listener(struct front *f, const char *text, struct err_why 
     }
     const enum err e = read_dialects(f, slice_skip(all, size + 1), &l->serves, why);
     add_common(f, &l->serves);
+    if (e == ERR_OK && (l->serves & LISTENS_TEXT) != 0 && l->serves != LISTENS_TEXT) {
+        return err_set(why, ERR_INVALID,
+                       "--listen %s: where dstore is spoken nothing else can be; give it a "
+                       "listener of its own",
+                       l->address);
+    }
     return e;
 }
 

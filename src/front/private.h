@@ -5,6 +5,7 @@
  *   stream -> pipe.c         takes TLS off, where there is some
  *          -> connection.c   reads into the loop's area (area.c), tells the protocol (sniff.c)
  *          -> resp.c         hands them to a session of api/redis
+ *          -> text.c         the same for lines, api/dstore; only where a listener names it
  *          -> http.c         heads and bodies become exchanges (exchange.c), after guard.c agreed;
  *                            http_answer.c writes their answers
  *          -> http2.c        the same for streams of HTTP/2 (http2.h)
@@ -18,6 +19,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "api/dstore/dstore.h"
 #include "api/redis/redis.h"
 #include "base/chunk.h"
 #include "base/list.h"
@@ -95,6 +97,7 @@ bool guard_origin_is_host(struct slice origin, struct slice host);
 /* ---- The node ---- */
 
 #define LISTENS_REDIS (1U << DIALECTS_MAX) /* bits below it: index into front->dialects */
+#define LISTENS_TEXT  (LISTENS_REDIS << 1) /* alone */
 
 struct front_listener {
     struct front *front;
@@ -201,6 +204,7 @@ uint64_t front_now_ns(const struct front_loop *l);
 enum connection_phase {
     PHASE_SNIFF,
     PHASE_RESP,
+    PHASE_TEXT,
     PHASE_HTTP_HEAD,
     PHASE_HTTP_BODY,   /* gathers the body for its exchange */
     PHASE_HTTP_STREAM, /* hands the body on as it comes */
@@ -255,6 +259,8 @@ struct connection {
     /* PHASE_RESP. */
     struct redis_session *redis;
     struct waker *waker; /* owned; redis_wake() is due */
+
+    struct dstore_session *dstore; /* PHASE_TEXT */
 
     /* HTTP. */
     struct http1_exchange *exchange; /* NULL: none under way */
@@ -315,6 +321,15 @@ void resp_end(struct connection *c); /* the client sends no more */
 void resp_flush(struct connection *c);
 void resp_drain(struct connection *c);
 void resp_close(struct connection *c);
+
+/* ---- Lines (text.c): as RESP; text_open() enters PHASE_TEXT ---- */
+
+void text_open(struct connection *c);
+void text_consume(struct connection *c, struct input *in);
+void text_end(struct connection *c);
+void text_flush(struct connection *c);
+void text_drain(struct connection *c);
+void text_close(struct connection *c);
 
 /* ---- HTTP (http.c) ---- */
 

@@ -16,6 +16,7 @@ enum dialect {
     DIALECT_ADMIN,
     DIALECT_REGATTA,
     DIALECT_DSTASH,
+    DIALECT_DSTORE,
     DIALECT_COUNT
 };
 

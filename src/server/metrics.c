@@ -13,7 +13,8 @@ static const char *const dialect_names[DIALECT_COUNT] = {[DIALECT_REDIS] = "redi
                                                          [DIALECT_NATIVE] = "native",
                                                          [DIALECT_ADMIN] = "admin",
                                                          [DIALECT_REGATTA] = "regatta",
-                                                         [DIALECT_DSTASH] = "dstash"};
+                                                         [DIALECT_DSTASH] = "dstash",
+                                                         [DIALECT_DSTORE] = "dstore"};
 
 /* One operation of one dialect over all loops. Names lie in the same place on every loop, or, where
  * slots are given out as they are needed, anywhere: so the name decides. */
