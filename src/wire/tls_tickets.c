@@ -124,7 +124,8 @@ static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHE
     if (!is_fine) {
         return -1;
     }
-    return is_newest ? 1 : 2;
+    /* A ticket of TLS 1.3 is good for one use, so whoever shows one gets another. */
+    return is_newest && SSL_version(ssl) < TLS1_3_VERSION ? 1 : 2;
 }
 
 void tls_tickets_use(struct tls_context *c)
