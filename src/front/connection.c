@@ -173,13 +173,12 @@ static void choose_text(struct connection *c, struct input *in, bool must_be_tls
 
 static void choose_protocol(struct connection *c, struct input *in)
 {
-    const enum protocol protocol = sniff(input_data(in), input_size(in));
+    const bool must_be_tls = c->loop->front->is_tls_only && !pipe_is_tls(&c->pipe);
     if ((c->serves & LISTENS_TEXT) != 0) {
         choose_text(c, in, must_be_tls);
         return;
     }
     const enum protocol protocol = sniff(input_data(in), input_size(in));
-    const bool must_be_tls = c->loop->front->is_tls_only && !pipe_is_tls(&c->pipe);
     if (must_be_tls && protocol != PROTOCOL_UNKNOWN && protocol != PROTOCOL_TLS) {
         refuse_plain(c, protocol);
         return;
@@ -219,9 +218,9 @@ static void consume(struct connection *c, struct input *in)
     switch (c->phase) {
     case PHASE_RESP:
         resp_consume(c, in);
+        break;
     case PHASE_TEXT:
         text_consume(c, in);
-        break;
         break;
     case PHASE_HTTP_HEAD:
     case PHASE_HTTP_BODY:
@@ -286,9 +285,9 @@ static void on_end(void *arg, enum err why)
     switch (c->phase) {
     case PHASE_RESP:
         resp_end(c);
+        break;
     case PHASE_TEXT:
         text_end(c);
-        break;
         break;
     case PHASE_HTTP_HEAD:
     case PHASE_HTTP_BODY:
@@ -449,8 +448,8 @@ void connection_cut(struct connection *c)
     note_waiting(c);
     list_remove(&c->dirty);
     connection_drop_input(c);
-    text_close(c);
     resp_close(c);
+    text_close(c);
     http_close(c);
     http2_close(c);
 }
@@ -466,8 +465,8 @@ void connection_finish(struct connection *c)
     }
     c->phase = PHASE_LINGER;
     connection_drop_input(c);
-    text_close(c);
     resp_close(c);
+    text_close(c);
     pipe_shutdown(&c->pipe);
     connection_deadline(c, LINGER_MS);
     connection_read(c, !c->has_ended);
@@ -496,9 +495,9 @@ void connection_flush(struct connection *c)
     switch (c->phase) {
     case PHASE_RESP:
         resp_flush(c);
+        break;
     case PHASE_TEXT:
         text_flush(c);
-        break;
         break;
     case PHASE_HTTP_HEAD:
     case PHASE_HTTP_BODY:
@@ -555,8 +554,8 @@ void connection_sweep(struct connection *c, uint64_t now_ns)
         break;
     case PHASE_HTTP2:
     case PHASE_SNIFF:
-    case PHASE_TEXT:
     case PHASE_RESP:
+    case PHASE_TEXT:
     case PHASE_HTTP_ANSWER:
     case PHASE_LINGER:
     case PHASE_GONE:
@@ -574,9 +573,9 @@ void connection_drain(struct connection *c)
         break;
     case PHASE_RESP:
         resp_drain(c);
+        break;
     case PHASE_TEXT:
         text_drain(c);
-        break;
         break;
     case PHASE_HTTP_HEAD:
     case PHASE_HTTP_BODY:
@@ -604,8 +603,8 @@ void connection_facts(const struct connection *c, struct connection_facts *out)
         .id = c->id,
         .peer = pipe_peer(&c->pipe),
         .is_tls = pipe_is_tls(&c->pipe),
-                    : c->phase == PHASE_TEXT  ? "dstore"
         .protocol = c->phase == PHASE_SNIFF   ? ""
+                    : c->phase == PHASE_TEXT  ? "dstore"
                     : c->phase == PHASE_HTTP2 ? "http2"
                                               : "http",
         .opened_ms = c->opened_ms,
