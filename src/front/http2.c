@@ -89,9 +89,10 @@ void http2_consume(struct connection *c, struct input *in)
     connection_touch(c);
 }
 
+/* A client that sends no more cannot open windows or confirm anything: it has gone, and gets only
+ * what is answered by the end of this turn. */
 void http2_end(struct connection *c)
 {
-    http2_exchanges_end(c->http2);
     connection_touch(c);
 }
 
@@ -119,13 +120,6 @@ static bool write_out(struct connection *c)
     return true;
 }
 
-/* No stream is left, and none will come. */
-static bool is_over(const struct connection *c)
-{
-    const struct http2_connection *h = c->http2;
-    return http2_session_is_over(h->session) || (c->has_ended && h->exchange_count == 0);
-}
-
 void http2_flush(struct connection *c)
 {
     struct http2_connection *h = c->http2;
@@ -133,7 +127,7 @@ void http2_flush(struct connection *c)
     if (!write_out(c)) {
         return;
     }
-    if (is_over(c)) {
+    if (c->has_ended || http2_session_is_over(h->session)) {
         finish(c);
         return;
     }
@@ -144,7 +138,7 @@ void http2_flush(struct connection *c)
     if (was_due) {
         loop_again(c->loop->loop); /* calls were handed over behind the router's hook */
     }
-    connection_read(c, !c->has_ended && connection_waiting(c) < HTTP_STREAM_HIGH);
+    connection_read(c, connection_waiting(c) < HTTP_STREAM_HIGH);
 }
 
 /* ---- Time ---- */

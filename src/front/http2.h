@@ -25,7 +25,8 @@ struct http2_exchange {
     struct http2_connection *owner;
     struct call_order order; /* streams are independent of each other: no order among them */
     struct buf body;         /* gathered whole; or what came while the handler paused */
-    size_t dropped;          /* of a body that nobody wants */
+    uint64_t received;       /* bytes of the body */
+    size_t dropped;          /* of them, since the request is answered */
     uint64_t body_ns;        /* the next byte of a gathered body comes until then; 0: not due */
     uint64_t stall_ns;       /* the client takes something until then; 0: nothing waits */
     uint64_t stall_sent;     /* bytes it had taken when stall_ns was set */
@@ -53,9 +54,6 @@ bool http2_exchanges_go_on(struct http2_connection *h);
 
 /* Time-outs of streams. */
 void http2_exchanges_sweep(struct http2_connection *h, uint64_t now_ns);
-
-/* The client sends no more: what was not asked completely is withdrawn. */
-void http2_exchanges_end(struct http2_connection *h);
 
 /* The session is gone: all exchanges are withdrawn. */
 void http2_exchanges_abort(struct http2_connection *h);

@@ -185,7 +185,8 @@ static void answer_more(struct http_exchange *x, struct slice bytes)
 static size_t answer_waiting(const struct http_exchange *x)
 {
     struct http2_exchange *e = of(x);
-    const size_t waiting = http2_stream_waiting(&e->stream);
+    /* A stream that was reset is about to be withdrawn: until then it takes nothing. */
+    const size_t waiting = e->stream.is_reset ? HTTP_STREAM_HIGH : http2_stream_waiting(&e->stream);
     if (waiting >= HTTP_STREAM_HIGH && !e->common.wants_writable) {
         e->common.wants_writable = true;
         if (list_empty(&e->due)) {
@@ -287,7 +288,7 @@ static struct http2_stream *on_open(void *arg)
     exchange_init(&e->common, h->connection, ops(), &e->order);
     e->order = (struct call_order){0};
     e->owner = h;
-    e->dropped = 0;
+    e->received = e->dropped = 0;
     e->body_ns = e->stall_ns = 0;
     e->is_end_told = false;
     list_init(&e->due);
@@ -373,11 +374,9 @@ static void gather(struct http2_exchange *e, struct slice bytes)
 {
     e->body_ns = after_ms(e, BODY_MS);
     http2_stream_consume(&e->stream, bytes.size);
-    if (e->body.size + e->dropped + bytes.size > exchange_body_max(&e->common)) {
+    if (e->received > exchange_body_max(&e->common)) {
         refuse(e, 413, "the body is larger than allowed here");
-    } else if (e->common.x.route->body_max == 0) {
-        e->dropped += bytes.size;
-    } else if (!keep(e, bytes)) {
+    } else if (e->common.x.route->body_max > 0 && !keep(e, bytes)) {
         refuse(e, 429, "too many large requests are under way");
     }
 }
@@ -388,18 +387,29 @@ static void hand_on(struct http2_exchange *e, struct slice bytes)
     e->common.x.route->on_body(&e->common.x, bytes);
 }
 
+/* Whose answer may have begun: it can only be cut off when it is too much. */
+static void stream(struct http2_exchange *e, struct slice bytes)
+{
+    if (e->received > exchange_body_max(&e->common)) {
+        http2_stream_reset(&e->stream, HTTP2_ENHANCE_YOUR_CALM);
+    } else if (takes_body(e) && e->body.size == 0) {
+        hand_on(e, bytes);
+    } else if (!keep(e, bytes)) {
+        http2_stream_reset(&e->stream, HTTP2_ENHANCE_YOUR_CALM);
+    }
+}
+
 static void on_body(void *arg, struct http2_stream *s, struct slice bytes)
 {
     (void)arg;
     struct http2_exchange *e = of_stream(s);
+    e->received += bytes.size;
     if (e->common.is_answered) {
         drop(e, bytes.size);
-    } else if (!e->common.x.route->is_streaming) {
+    } else if (e->common.x.route->is_streaming) {
+        stream(e, bytes);
+    } else {
         gather(e, bytes);
-    } else if (takes_body(e) && e->body.size == 0) {
-        hand_on(e, bytes);
-    } else if (!keep(e, bytes)) {
-        http2_stream_reset(s, HTTP2_ENHANCE_YOUR_CALM);
     }
 }
 
@@ -443,7 +453,7 @@ static bool has_body_due(const struct http2_exchange *e)
 static bool has_room_due(const struct http2_exchange *e)
 {
     return e->common.wants_writable && !e->common.is_answered && !e->common.x.is_aborted &&
-           http2_stream_waiting(&e->stream) < HTTP_STREAM_HIGH / 2;
+           !e->stream.is_reset && http2_stream_waiting(&e->stream) < HTTP_STREAM_HIGH / 2;
 }
 
 bool http2_exchanges_go_on(struct http2_connection *h)
@@ -482,16 +492,6 @@ const struct http2_events *http2_events(void)
 {
     static const struct http2_events table = {on_open, on_head, on_body, on_end, on_closed};
     return &table;
-}
-
-void http2_exchanges_end(struct http2_connection *h)
-{
-    for (struct list *at = h->exchanges.next; at != &h->exchanges; at = at->next) {
-        struct http2_exchange *e = container_of(at, struct http2_exchange, link);
-        if (!e->common.is_body_done && e->stream.session != NULL) {
-            http2_stream_reset(&e->stream, HTTP2_CANCEL);
-        }
-    }
 }
 
 /* ---- Time-outs ---- */

@@ -50,6 +50,7 @@ struct http2_stream {
     bool is_request_done;        /* the client has sent all of it */
     bool wants_continue;         /* Expect: 100-continue */
     uint64_t sent_bytes;         /* of the answer's body */
+    bool is_reset;               /* by this side; on_closed comes soon */
 
     /* Private to wire/. */
     struct http2_session *session; /* NULL: the stream is closed */
@@ -58,7 +59,6 @@ struct http2_stream {
     bool has_answer;   /* its head was given */
     bool has_end;      /* of the answer: no more is written */
     bool is_sent;      /* all of the answer */
-    bool is_reset;     /* by this side */
     bool is_deferred;  /* nothing was there to be sent */
     bool is_in_turns;  /* sends by turns with its neighbours */
     size_t unconsumed; /* bytes consumed that the window does not know of yet */

@@ -347,8 +347,54 @@ static void abort_count(struct http_exchange *x)
     abort_nothing(x);
 }
 
+/* Answers what comes with what came, and with trailers, as a stream of gRPC does. */
+static void mirror(struct http_exchange *x, void *arg)
+{
+    (void)arg;
+    note_handled(x);
+    http_stream_begin(x, 200, NULL, 0);
+}
+
+static void mirror_body(struct http_exchange *x, struct slice bytes)
+{
+    if (bytes.size > 0) {
+        http_stream_write(x, bytes);
+        if (http_stream_waiting(x) >= HTTP_STREAM_HIGH) {
+            http_pause(x);
+        }
+        return;
+    }
+    const struct http_header trailer = {SLICE("x-sum"), SLICE("all")};
+    http_stream_trailers(x, &trailer, 1);
+    http_stream_end(x, true);
+}
+
+static void mirror_more(struct http_exchange *x)
+{
+    http_resume(x);
+}
+
+/* Breaks its answer off. */
+static void broken(struct http_exchange *x, void *arg)
+{
+    (void)arg;
+    note_handled(x);
+    http_stream_begin(x, 200, NULL, 0);
+    http_stream_write(x, SLICE("half"));
+    http_stream_end(x, false);
+}
+
 static const struct http_route *find(const struct http_request *r)
 {
+    static const struct http_route mirror_route = {.name = "mirror",
+                                                   .body_max = SIZE_MAX,
+                                                   .is_streaming = true,
+                                                   .handle = mirror,
+                                                   .on_body = mirror_body,
+                                                   .on_writable = mirror_more,
+                                                   .on_abort = abort_nothing};
+    static const struct http_route broken_route = {
+        .name = "broken", .handle = broken, .on_abort = abort_nothing};
     static const struct http_route hello_route = {
         .name = "hello", .handle = hello, .on_abort = abort_nothing};
     static const struct http_route later_route = {
@@ -368,15 +414,17 @@ static const struct http_route *find(const struct http_request *r)
                                                   .on_body = count_body,
                                                   .on_abort = abort_count};
     if (r->method == HTTP_POST) {
-        return slice_equal(r->path, SLICE("/echo"))    ? &echo_route
-               : slice_equal(r->path, SLICE("/drop"))  ? &drop_route
-               : slice_equal(r->path, SLICE("/count")) ? &count_route
-                                                       : NULL;
+        return slice_equal(r->path, SLICE("/echo"))     ? &echo_route
+               : slice_equal(r->path, SLICE("/drop"))   ? &drop_route
+               : slice_equal(r->path, SLICE("/count"))  ? &count_route
+               : slice_equal(r->path, SLICE("/mirror")) ? &mirror_route
+                                                        : NULL;
     }
     return slice_equal(r->path, SLICE("/hello"))          ? &hello_route
            : slice_starts_with(r->path, SLICE("/later/")) ? &later_route
            : slice_equal(r->path, SLICE("/never"))        ? &never_route
            : slice_equal(r->path, SLICE("/big"))          ? &big_route
+           : slice_equal(r->path, SLICE("/broken"))       ? &broken_route
                                                           : NULL;
 }
 

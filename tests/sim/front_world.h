@@ -4,7 +4,8 @@
  * RESP: ECHO x answers at once; LATER x answers 10 ms later, from the bytes it was given, and so do
  * all commands behind it; BIG n answers n bytes; QUIT.
  * HTTP: GET /hello, GET /later/..., GET /never, GET /big?n=..., POST /echo, POST /drop,
- * POST /count (streamed, paused again and again). */
+ * POST /count (streamed, paused again and again), POST /mirror (streamed both ways, with trailers),
+ * GET /broken (cut off in its middle). */
 #ifndef TESTS_SIM_FRONT_WORLD_H
 #define TESTS_SIM_FRONT_WORLD_H
 
