@@ -1,6 +1,6 @@
 /* Logs: holdfast/v1/log.proto. */
+#include "api/log_id.h"
 #include "api/native/grpc/translate.h"
-#include "api/native/versions.h"
 
 static void read_log_append(struct reading *r, const void *request)
 {
