@@ -24,7 +24,7 @@ static inline uint8_t *buf_reserve(struct buf *b, size_t more)
     if (b->capacity - b->size < more) {
         buf_grow(b, more);
     }
-    return b->data + b->size;
+    return b->size == 0 ? b->data : b->data + b->size; /* NULL has no offset, not even 0 */
 }
 
 /* `count` bytes have been written where buf_reserve() said. */
