@@ -110,7 +110,7 @@ def test_file():
 def test_files_of_others():
     """Chunks of any size and kind, a stream without records, one of a follower with its DUMMY."""
     with Node() as node, Regatta(node) as r:
-        wanted = [(b"k%03d" % i, b"v" * (i * 7)) for i in range(300)]
+        wanted = [(b"k%03d" % i, b"v" * (i * 7)) for i in range(60)]
         plain = regatta_file.join([command(r, k, v, table=b"another") for k, v in wanted])
         data = regatta_file.frame(plain)
         for size in (1, 7, 1000, len(data)):
