@@ -395,6 +395,7 @@ class Writer(threading.Thread):
         self.path = path
         self.key = key
         self.acknowledged = []
+        self.is_busy = threading.Event()
 
     def run(self):
         try:
@@ -403,6 +404,8 @@ class Writer(threading.Thread):
                     if line.ask(b"PUT " + pair(self.key, str(i))) != b"ACK":
                         return
                     self.acknowledged.append(str(i))
+                    if i == 50:
+                        self.is_busy.set()
         except OSError:
             pass
 
@@ -414,9 +417,8 @@ def test_kill():
             writers = [Writer(store.path, "%d-%d" % (round_, i)) for i in range(4)]
             for writer in writers:
                 writer.start()
-            bound = time.monotonic() + WAIT_SECONDS
-            while min(len(w.acknowledged) for w in writers) < 50 and time.monotonic() < bound:
-                time.sleep(0.01)
+            for writer in writers:
+                expect(True, writer.is_busy.wait(WAIT_SECONDS), writer.key)
             store.node.kill()
             for writer in writers:
                 writer.join()

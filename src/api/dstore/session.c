@@ -208,13 +208,14 @@ static enum err read_put(struct dstore_session *s, const struct dstore_line *lin
     const struct table *t = router_table(r, SLICE(TABLE));
     struct payload payload;
     enum err e = router_is_ready(r);
-    if (e == ERR_OK && t == NULL) {
-        e = err_set(why, ERR_NOT_FOUND, "%s", http_err_text(ERR_NOT_FOUND));
+    if (e != ERR_OK) {
+        return e;
     }
-    if (e == ERR_OK) {
-        e = payload_read(line->payload, is_hedge ? "hedge" : "dstore", is_hedge, &s->arena,
-                         &payload, why);
+    if (t == NULL) {
+        return err_set(why, ERR_NOT_FOUND, "%s", http_err_text(ERR_NOT_FOUND));
     }
+    e = payload_read(line->payload, is_hedge ? "hedge" : "dstore", is_hedge, &s->arena, &payload,
+                     why);
     if (e != ERR_OK) {
         return e;
     }
@@ -342,8 +343,8 @@ static void refuse_long(struct dstore_session *s, struct slice begin)
 /* Takes the next line of `data`; returns its bytes, 0: it is not whole. */
 static size_t take_line(struct dstore_session *s, struct slice data)
 {
-    const struct slice fresh = slice_skip(data, s->scanned);
-    const uint8_t *end = fresh.size == 0 ? NULL : memchr(fresh.data, '\n', fresh.size);
+    CHECK(s->scanned <= data.size);
+    const uint8_t *end = memchr(data.data + s->scanned, '\n', data.size - s->scanned);
     const size_t size = end == NULL ? data.size : (size_t)(end - data.data);
     if (size > line_max(s)) {
         refuse_long(s, data);
