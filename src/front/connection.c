@@ -112,104 +112,6 @@ static struct input join(struct connection *c, uint8_t *data, size_t size)
     return (struct input){area->chunk, end - gap - size, end};
 }
 
-/* Before the first request. */
-static void await_request(struct connection *c)
-{
-    c->deadline_ns = 0;
-    if ((c->serves & (LISTENS_REDIS | LISTENS_TEXT)) == 0) { /* their pools are silent for hours */
-        connection_deadline(c, IDLE_MS);
-    }
-}
-
-/* The client speaks TLS: what it says inside is told apart again. */
-static void begin_tls(struct connection *c, struct input *in)
-{
-    struct tls_context *context = front_tls(c->loop->front);
-    if (context == NULL || pipe_is_tls(&c->pipe)) {
-        log_debug(c->loop->front->log, "front", "a TLS client was sent away",
-                  F_TEXT("peer", pipe_peer(&c->pipe)),
-                  F_TEXT("why", context == NULL ? "there is no certificate" : "TLS inside TLS"));
-        connection_cut(c);
-    } else {
-        connection_deadline(c, HANDSHAKE_MS);
-        pipe_begin_tls(c->loop, &c->pipe, context, slice_of(input_data(in), input_size(in)));
-        in->begin = in->end;
-    }
-    tls_context_release(&context);
-}
-
-void connection_secured(struct connection *c)
-{
-    if (c->phase == PHASE_SNIFF) {
-        c->active_ns = 0; /* it has said nothing yet */
-        await_request(c);
-    }
-}
-
-static void refuse_plain(struct connection *c, enum protocol protocol)
-{
-    if (protocol != PROTOCOL_RESP) {
-        http_refuse(c, 400, "only TLS is spoken here: use https");
-        return;
-    }
-    struct buf out = front_buf_get(c->loop);
-    buf_append_text(&out, "-ERR only TLS is spoken here\r\n");
-    connection_write(c, &out);
-    front_buf_give(c->loop, &out);
-    connection_finish(c);
-}
-
-/* Where lines are spoken there is nothing else to tell apart, but for TLS around them. */
-static void choose_text(struct connection *c, struct input *in, bool must_be_tls)
-{
-    if (sniff(input_data(in), 1) == PROTOCOL_TLS) {
-        begin_tls(c, in);
-    } else if (must_be_tls) {
-        connection_cut(c);
-    } else {
-        text_open(c);
-    }
-}
-
-static void choose_protocol(struct connection *c, struct input *in)
-{
-    const bool must_be_tls = c->loop->front->is_tls_only && !pipe_is_tls(&c->pipe);
-    if ((c->serves & LISTENS_TEXT) != 0) {
-        choose_text(c, in, must_be_tls);
-        return;
-    }
-    const enum protocol protocol = sniff(input_data(in), input_size(in));
-    if (must_be_tls && protocol != PROTOCOL_UNKNOWN && protocol != PROTOCOL_TLS) {
-        refuse_plain(c, protocol);
-        return;
-    }
-    switch (protocol) {
-    case PROTOCOL_UNKNOWN:
-        if (c->deadline_ns == 0 || c->active_ns == 0) {
-            connection_deadline(c, HEAD_MS);
-        }
-        break;
-    case PROTOCOL_RESP:
-        c->deadline_ns = 0;
-        if ((c->serves & LISTENS_REDIS) == 0) {
-            http_refuse(c, 400, "only HTTP is spoken here");
-            break;
-        }
-        c->phase = PHASE_RESP;
-        resp_open(c);
-        break;
-    case PROTOCOL_HTTP:
-        c->phase = PHASE_HTTP_HEAD;
-        break;
-    case PROTOCOL_HTTP2:
-        http2_open(c);
-        break;
-    case PROTOCOL_TLS:
-        begin_tls(c, in);
-        break;
-    }
-}
-
 static void consume(struct connection *c, struct input *in)
 {
     if (c->phase == PHASE_SNIFF) {
@@ -420,7 +322,7 @@ void front_loop_take(struct front_loop *l, const struct front_listener *listener
     }
     list_push(&l->connections, &c->link);
     metric_add(&l->opened, 1);
-    await_request(c);
+    connection_await_request(c);
     connection_read(c, true);
 }
 

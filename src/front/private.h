@@ -3,7 +3,8 @@
  * The way of bytes:
  *
  *   stream -> pipe.c         takes TLS off, where there is some
- *          -> connection.c   reads into the loop's area (area.c), tells the protocol (sniff.c)
+ *          -> connection.c   reads into the loop's area (area.c), tells the protocol (choose.c,
+ *                            sniff.c)
  *          -> resp.c         hands them to a session of api/redis
  *          -> text.c         the same for lines, api/dstore; only where a listener names it
  *          -> http.c         heads and bodies become exchanges (exchange.c), after guard.c agreed;
@@ -273,9 +274,6 @@ struct connection {
 /* What its pipe tells it, as a stream would; `arg` is the connection. */
 const struct stream_events *connection_events(void);
 
-/* Its pipe has completed the handshake. */
-void connection_secured(struct connection *c);
-
 /* Wants to be looked at in the hook of this turn. */
 void connection_touch(struct connection *c);
 
@@ -310,6 +308,18 @@ void connection_flush(struct connection *c);
 void connection_sweep(struct connection *c, uint64_t now_ns);
 void connection_drain(struct connection *c);
 void connection_facts(const struct connection *c, struct connection_facts *out);
+
+/* ---- What it speaks (choose.c) ---- */
+
+/* PHASE_SNIFF: chooses the next phase by the first bytes, if they are enough. Bytes of TLS go to
+ * the pipe, and it begins again inside. */
+void choose_protocol(struct connection *c, struct input *in);
+
+/* Its pipe has completed the handshake. */
+void connection_secured(struct connection *c);
+
+/* How long it may be silent before its first request. */
+void connection_await_request(struct connection *c);
 
 /* ---- RESP (resp.c) ---- */
 

@@ -60,24 +60,6 @@ struct certificates {
     metric taken, refused;
 };
 
-enum err certificates_check(const struct config *c, struct err_why *why)
-{
-    const bool has_certificate = c->tls_cert[0] != '\0';
-    if (has_certificate != (c->tls_key[0] != '\0')) {
-        return err_set(why, ERR_INVALID, "--tls-cert and --tls-key are only useful together");
-    }
-    if (!has_certificate && (c->is_tls_only != 0 || c->tls_client_auth != TLS_CLIENT_NONE)) {
-        return err_set(why, ERR_INVALID, "%s needs --tls-cert and --tls-key",
-                       c->is_tls_only != 0 ? "--tls-only" : "--tls-client-auth");
-    }
-    if ((c->tls_client_ca[0] != '\0') != (c->tls_client_auth != TLS_CLIENT_NONE)) {
-        return err_set(why, ERR_INVALID,
-                       "--tls-client-ca and --tls-client-auth request|require are only useful "
-                       "together");
-    }
-    return ERR_OK;
-}
-
 /* ---- The files ---- */
 
 static const char *path_of(const struct certificates *c, enum certificate_file file)

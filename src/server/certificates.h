@@ -14,9 +14,6 @@
 
 struct certificates;
 
-/* Whether the settings of TLS fit together. Errors: ERR_INVALID. */
-MUST_CHECK enum err certificates_check(const struct config *c, struct err_why *why);
-
 /* Reads the files that `config` names, which it borrows with `log` until certificates_close(), and
  * gives them to `front`. Without --tls-cert `*out` is NULL, which is harmless in every call below.
  * Errors: ERR_IO, ERR_INVALID. */

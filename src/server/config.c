@@ -7,7 +7,6 @@
 
 #include "base/check.h"
 #include "base/mem.h"
-#include "server/certificates.h"
 
 #define ENVIRONMENT_PREFIX "HOLDFAST_"
 #define MASK               "**********" /* of a secret, wherever settings are shown */
@@ -290,7 +289,8 @@ enum err config_set(struct config *c, const char *name, const char *value, struc
     const enum err e = set_value(c, s, slice_of_text(value));
     return e == ERR_OK ? ERR_OK
                        : err_set(why, ERR_INVALID, "%s: %.64s is not a value for it (%s)", name,
-                                 s->kind == SETTING_SECRET ? MASK : value, s->choices != NULL ? s->choices : s->help);
+                                 s->kind == SETTING_SECRET ? MASK : value,
+                                 s->choices != NULL ? s->choices : s->help);
 }
 
 void config_init(struct config *c)
@@ -471,11 +471,7 @@ static enum err finish(struct config *c, struct err_why *why)
         const enum err e = config_set(c, "listen", "127.0.0.1:8080", why);
         CHECK(e == ERR_OK);
     }
-    if (c->data[0] == '\0' && c->engine != TABLE_MEMORY) {
-        return err_set(why, ERR_INVALID,
-                       "--data DIR is needed, or --engine memory for a node that keeps nothing");
-    }
-    return certificates_check(c, why);
+    return config_check(c, why);
 }
 
 enum err config_load(struct config *c, int count, char *const *arguments, char *const *environment,

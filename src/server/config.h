@@ -65,6 +65,9 @@ MUST_CHECK enum err config_read_text(struct config *c, struct slice text, struct
 MUST_CHECK enum err config_load(struct config *c, int count, char *const *arguments,
                                 char *const *environment, struct err_why *why);
 
+/* Whether settings that belong together fit together; config_load() asks. Errors: ERR_INVALID. */
+MUST_CHECK enum err config_check(const struct config *c, struct err_why *why);
+
 /* Calls `each` with every setting and its effective value. */
 typedef void (*config_each_fn)(void *arg, const char *name, const char *value);
 void config_each(const struct config *c, config_each_fn each, void *arg);
