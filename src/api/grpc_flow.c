@@ -15,7 +15,7 @@
 #define WINDOW_LEAST 8
 #define ROUND_SMALL  ((size_t)1 << 20) /* bytes of a window's answers: the next one is larger */
 #define ROUND_LARGE  ((size_t)4 << 20) /* the next one is smaller */
-#define GROUP_MAX    1024              /* calls of one router_call_many() */
+#define GATHER_MAX   512 /* calls: they are handed over before the turn ends, while they are near */
 #define SPARE_MAX    8192              /* slots kept by a loop */
 #define KEPT_BYTES   ((size_t)1 << 10) /* room kept by a spare slot */
 
@@ -314,11 +314,12 @@ static void on_done(struct call *call)
 static void send_fresh(struct grpc_flow *f)
 {
     struct router *r = grpc_context(f->g)->router;
-    struct call *calls[GROUP_MAX];
+    struct call *calls[GATHER_MAX];
     size_t count = 0;
     while (f->fresh != NULL) {
         struct grpc_flow_slot *s = f->fresh;
         f->fresh = s->next;
+        f->fresh_count--;
         if (f->g->is_aborted || f->has_failed) {
             settle(s);
             continue;
@@ -329,12 +330,22 @@ static void send_fresh(struct grpc_flow *f)
             continue;
         }
         calls[count++] = &s->call;
-        if (count == GROUP_MAX || f->fresh == NULL) {
+        if (count == GATHER_MAX || f->fresh == NULL) {
             router_call_many(r, calls, count);
             count = 0;
         }
     }
     CHECK(count == 0);
+}
+
+/* Not the whole of what has come in one turn waits for its end, or it would be far from the
+ * processor again when its time comes. The flow is not over: a deferred call is due. */
+static void hand_over(struct grpc_flow *f)
+{
+    if (f->fresh_count >= GATHER_MAX) {
+        send_fresh(f);
+        router_relieve(grpc_context(f->g)->router);
+    }
 }
 
 static void on_turn(void *arg)
@@ -369,6 +380,7 @@ static void start(struct grpc_flow_slot *s)
         f->fresh_last->next = s;
     }
     f->fresh_last = s;
+    f->fresh_count++;
     defer(f);
 }
 
@@ -466,6 +478,7 @@ void grpc_flow_on_message(struct grpc_call *g, const ProtobufCMessage *message)
         f->has_ended = true;
     } else {
         take(f, message);
+        hand_over(f);
     }
     pump(f);
 }

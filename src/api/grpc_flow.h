@@ -71,6 +71,7 @@ struct grpc_flow {
     struct router_task task;
     struct list slots; /* in the order of the requests */
     struct grpc_flow_slot *fresh, *fresh_last;
+    uint32_t fresh_count;
     uint32_t count;  /* of slots */
     uint32_t busy;   /* of them that are not answered */
     uint32_t window; /* how many there may be: more, the smaller the answers are */
