@@ -68,6 +68,8 @@ for file in sorted((root / "src").rglob("*.[ch]")):
         if not hit:
             continue
         target = str(pathlib.PurePath(hit.group(1)).parent)
+        if (target + "/").startswith(("proto/", "google/protobuf/")): # generated
+            target = "proto"
         if ".." in hit.group(1) or target == ".":
             complain(file, number, 'write #include "folder/file.h"')
         elif target not in own and folder not in ("server", "cli"):
