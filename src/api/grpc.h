@@ -170,7 +170,7 @@ static inline struct slice grpc_slice(ProtobufCBinaryData bytes)
 
 static inline ProtobufCBinaryData grpc_bytes(struct slice bytes)
 {
-    return (ProtobufCBinaryData){.len = bytes.size, .data = (uint8_t *)(uintptr_t)bytes.data};
+    return (ProtobufCBinaryData){.len = bytes.size, .data = unconst(bytes.data)};
 }
 
 #endif

@@ -26,6 +26,17 @@ static inline struct slice slice_of_text(const char *text)
     return (struct slice){(const uint8_t *)text, strlen(text)};
 }
 
+/* The same pointer without const: for interfaces of others that do not change what they are lent,
+ * and do not say so. */
+static inline void *unconst(const void *memory)
+{
+    const union {
+        const void *ours;
+        void *theirs;
+    } same = {memory};
+    return same.theirs;
+}
+
 static inline bool slice_equal(struct slice a, struct slice b)
 {
     return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);

@@ -201,7 +201,7 @@ static void offer(SSL_CTX *ssl)
     SSL_CTX_set_security_level(ssl, SECURITY_LEVEL);
     CHECK(SSL_CTX_set_cipher_list(ssl, CIPHERS_12) == 1);
     CHECK(SSL_CTX_set_ciphersuites(ssl, CIPHERS_13) == 1);
-    CHECK(SSL_CTX_set1_groups_list(ssl, GROUPS) == 1);
+    CHECK(SSL_CTX_set1_groups_list(ssl, unconst(GROUPS)) == 1);
     (void)SSL_CTX_set_options(ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
                                        SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
     (void)SSL_CTX_clear_options(ssl, SSL_OP_LEGACY_SERVER_CONNECT);

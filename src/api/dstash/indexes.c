@@ -37,7 +37,7 @@ static void set_table(struct grpc_flow_slot *s, uint32_t table)
     struct op *op = &s->call.op;
     op->table = table;
     for (uint32_t i = 0; i < op->op_count; i++) {
-        struct op *part = (struct op *)(uintptr_t)&op->ops[i]; /* in the slot's own room */
+        struct op *part = unconst(&op->ops[i]); /* in the slot's own room */
         part->table = table;
     }
 }

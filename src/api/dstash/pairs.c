@@ -135,7 +135,7 @@ static void answer(struct grpc_flow_slot *s, struct slice index, struct slice ke
     if (index.data != NULL) {
         Dstash__IndexKVPair p;
         dstash__index_kvpair__init(&p);
-        p.indexpath = (char *)(uintptr_t)index.data;
+        p.indexpath = unconst(index.data);
         p.key = grpc_bytes(key);
         p.value = grpc_bytes(value);
         grpc_flow_answer(s, &p.base);
@@ -234,7 +234,7 @@ static void send_item(struct dstash_rows *r, const struct row *row)
     if (r->index != NULL) {
         Dstash__IndexKVPair p;
         dstash__index_kvpair__init(&p);
-        p.indexpath = (char *)(uintptr_t)r->index;
+        p.indexpath = unconst(r->index);
         p.key = grpc_bytes(row->key);
         p.value = grpc_bytes(row->value);
         grpc_send(r->g, &p.base);
