@@ -30,6 +30,7 @@ struct http2_exchange {
     uint64_t body_ns;        /* the next byte of a gathered body comes until then; 0: not due */
     uint64_t stall_ns;       /* the client takes something until then; 0: nothing waits */
     uint64_t stall_sent;     /* bytes it had taken when stall_ns was set */
+    uint64_t linger_ns;      /* answered, the rest of the request is waited for until then */
     bool is_end_told;        /* on_body() has been called with the end */
     struct http2_stream stream;
 };

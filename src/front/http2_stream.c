@@ -289,7 +289,7 @@ static struct http2_stream *on_open(void *arg)
     e->order = (struct call_order){0};
     e->owner = h;
     e->received = e->dropped = 0;
-    e->body_ns = e->stall_ns = 0;
+    e->body_ns = e->stall_ns = e->linger_ns = 0;
     e->is_end_told = false;
     list_init(&e->due);
     list_push(&h->exchanges, &e->link);
@@ -361,7 +361,8 @@ static bool keep(struct http2_exchange *e, struct slice bytes)
     return true;
 }
 
-/* A body whose request is answered already: for a while, as the client may not know yet. */
+/* A body whose request is answered already: for a while, as the client may not know yet. It is not
+ * reset at once, for there are clients that forget an answer when the reset comes with it. */
 static void drop(struct http2_exchange *e, size_t size)
 {
     e->dropped += size;
@@ -511,6 +512,18 @@ static bool has_stalled(struct http2_exchange *e, uint64_t now_ns)
     return e->stall_ns <= now_ns;
 }
 
+/* All of the answer is sent, but not of the request, for long enough. */
+static bool has_lingered(struct http2_exchange *e, uint64_t now_ns)
+{
+    if (!e->stream.is_sent) {
+        return false;
+    }
+    if (e->linger_ns == 0) {
+        e->linger_ns = now_ns + LINGER_MS * UINT64_C(1000000);
+    }
+    return e->linger_ns <= now_ns;
+}
+
 void http2_exchanges_sweep(struct http2_connection *h, uint64_t now_ns)
 {
     for (struct list *at = h->exchanges.next; at != &h->exchanges; at = at->next) {
@@ -518,7 +531,10 @@ void http2_exchanges_sweep(struct http2_connection *h, uint64_t now_ns)
         if (e->stream.session == NULL) {
             continue;
         }
-        if (has_stalled(e, now_ns)) {
+        if (has_lingered(e, now_ns)) {
+            http2_stream_reset(&e->stream, HTTP2_NO_ERROR);
+            connection_touch(h->connection);
+        } else if (has_stalled(e, now_ns)) {
             http2_stream_reset(&e->stream, HTTP2_CANCEL);
             connection_touch(h->connection);
         } else if (e->body_ns != 0 && e->body_ns <= now_ns) {

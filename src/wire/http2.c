@@ -297,23 +297,17 @@ static int on_data(nghttp2_session *ng, uint8_t flags, int32_t stream_id, const 
     return 0;
 }
 
-/* The answer is sent; whoever still sends its request may stop. */
 static int on_frame_sent(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
 {
+    (void)ng;
     const bool is_of_answer = frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS;
-    if (!is_of_answer || (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0) {
-        return 0;
+    if (is_of_answer && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0) {
+        struct http2_stream *s = stream_of(arg, frame->hd.stream_id);
+        if (s != NULL) {
+            s->is_sent = true;
+        }
     }
-    struct http2_stream *s = stream_of(arg, frame->hd.stream_id);
-    if (s == NULL) {
-        return 0;
-    }
-    s->is_sent = true;
-    if (s->is_request_done || s->is_reset) {
-        return 0;
-    }
-    s->is_reset = true;
-    return nghttp2_submit_rst_stream(ng, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_NO_ERROR);
+    return 0;
 }
 
 static int on_stream_close(nghttp2_session *ng, int32_t stream_id, uint32_t code, void *arg)

@@ -50,7 +50,8 @@ struct http2_stream {
     bool is_request_done;        /* the client has sent all of it */
     bool wants_continue;         /* Expect: 100-continue */
     uint64_t sent_bytes;         /* of the answer's body */
-    bool is_reset;               /* by this side; on_closed comes soon */
+    bool is_sent;  /* all of the answer; it stays open until the request is done too */
+    bool is_reset; /* by this side; on_closed comes soon */
 
     /* Private to wire/. */
     struct http2_session *session; /* NULL: the stream is closed */
@@ -58,7 +59,6 @@ struct http2_stream {
     int32_t id;
     bool has_answer;   /* its head was given */
     bool has_end;      /* of the answer: no more is written */
-    bool is_sent;      /* all of the answer */
     bool is_deferred;  /* nothing was there to be sent */
     bool is_in_turns;  /* sends by turns with its neighbours */
     size_t unconsumed; /* bytes consumed that the window does not know of yet */
@@ -152,7 +152,8 @@ void http2_stream_trailers(struct http2_stream *s, const struct http_header *hea
 
 void http2_stream_end(struct http2_stream *s);
 
-/* Ends it now, whatever was answered; what waits is dropped. on_closed follows. */
+/* Ends it now, whatever was answered; what waits is dropped. on_closed follows. With HTTP2_NO_ERROR
+ * behind an answer that is sent: the rest of the request is not wanted. */
 void http2_stream_reset(struct http2_stream *s, enum http2_code code);
 
 /* Bytes of the answer's body that wait. */

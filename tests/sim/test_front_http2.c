@@ -192,6 +192,10 @@ static void test_refusals(void)
     const struct client_stream *after = get(&p, "/hello");
     peer_run(&p, 20);
     expect_answer(after, 200, "hello");
+    EXPECT(!told->is_closed);
+    peer_run(&p, 4000); /* those that go on sending are asked not to */
+    EXPECT(told->is_closed && unwanted->is_closed && untold->is_closed && streamed->is_closed);
+    EXPECT_EQ(NGHTTP2_NO_ERROR, untold->code);
     peer_close(&p);
 
     p = peer_connect(&w); /* a name that somebody points at our address */

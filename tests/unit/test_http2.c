@@ -181,8 +181,7 @@ static void test_continue(void)
     world_close(&w);
 }
 
-/* Whoever is answered before it has sent all may stop sending, and is not reset before it has the
- * answer. */
+/* Whoever is answered before it has sent all has the answer before it is asked to stop. */
 static void test_early_answer(void)
 {
     struct http2_world w;
@@ -193,7 +192,11 @@ static void test_early_answer(void)
     world_carry(&w);
     EXPECT_EQ(413, c->status);
     expect_text("no", &c->body);
-    EXPECT(c->is_ended && c->is_closed);
+    EXPECT(c->is_ended && !c->is_closed);
+    EXPECT(w.served[0]->stream.is_sent);
+    http2_stream_reset(&w.served[0]->stream, HTTP2_NO_ERROR);
+    world_carry(&w);
+    EXPECT(c->is_closed);
     EXPECT_EQ(NGHTTP2_NO_ERROR, c->code);
     EXPECT(w.served[0]->is_closed && w.served[0]->is_complete);
     world_close(&w);
