@@ -45,7 +45,7 @@ static const struct setting settings[] = {
      "ADDR[=dialect,...], repeatable: HOST:PORT, :PORT (every address) or unix:PATH. Without a "
      "list "
      "every dialect is served, told apart by the first bytes. Dialects: redis strato estoraje "
-     "native admin; dstore, which needs a listener of its own"},
+     "dstash regatta native admin; dstore, which needs a listener of its own"},
     {"data", SETTING_TEXT, AT(data), 0, 0, 0, NULL, "", false,
      "DIR of everything durable. Needed unless --engine memory"},
     {"threads", SETTING_NUMBER, AT(threads), 0, 0, 64, NULL, "0", false,

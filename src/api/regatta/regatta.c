@@ -7,6 +7,12 @@
 
 #define TERM 1 /* of the consensus of one node, as far as clients see it */
 
+bool is_regatta_table(const struct table *t)
+{
+    return t->options.partition == PARTITION_TABLE &&
+           !slice_equal(slice_of(t->name, t->name_size), SLICE("dstash.search"));
+}
+
 const struct table *regatta_table(const struct loop_context *c, struct slice name,
                                   struct refusal *r)
 {

@@ -1,8 +1,9 @@
 /* regatta.h - shared by the files of this dialect: tables as Regatta knows them, its statuses and
  * texts, its limits.
  *
- * A table of Regatta is a table with partition=table: it lies in one shard, so that ranges,
- * transactions and backups of it are of one state. The others do not exist for these clients. */
+ * A table of Regatta is one with partition=table: it lies in one shard, so that ranges,
+ * transactions and backups of it are of one state. The others do not exist for these clients, nor
+ * does the index of D-Stash's search, which is one of them by chance and holds sets. */
 #ifndef API_REGATTA_REGATTA_H
 #define API_REGATTA_REGATTA_H
 
@@ -70,10 +71,7 @@ const struct table *regatta_table(const struct loop_context *c, struct slice nam
 /* A table made for these clients: where the built-in ones live. */
 struct table_options regatta_options(const struct loop_context *c);
 
-static inline bool is_regatta_table(const struct table *t)
-{
-    return t->options.partition == PARTITION_TABLE;
-}
+bool is_regatta_table(const struct table *t);
 
 static inline uint64_t regatta_id(uint32_t table)
 {
