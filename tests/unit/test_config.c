@@ -138,6 +138,11 @@ static const struct setting_case settings[] = {
     {"name", "", "a node", "a node", NULL},
     {"disk-reserve", "268435456", "1KB", "1000", "1XB"},
     {"discard-damage", "no", "on", "yes", "2"},
+    {"tls-cert", "", "cert.pem", "cert.pem", NULL},
+    {"tls-key", "", "key.pem", "key.pem", NULL},
+    {"tls-client-ca", "", "ca.pem", "ca.pem", NULL},
+    {"tls-client-auth", "none", "request", "request", "always"},
+    {"tls-only", "no", "on", "yes", "maybe"},
 };
 
 #define SETTINGS (sizeof(settings) / sizeof(settings[0]))
@@ -220,7 +225,26 @@ static void set(struct sources *s, enum source source, const char *name, const c
 
 static bool is_switch(const char *name)
 {
-    return strcmp(name, "insecure") == 0 || strcmp(name, "discard-damage") == 0;
+    return strcmp(name, "insecure") == 0 || strcmp(name, "discard-damage") == 0 ||
+           strcmp(name, "tls-only") == 0;
+}
+
+/* What else must be given with it. */
+static void add_others(struct sources *s, const char *name)
+{
+    static const char *const others[][2] = {{"tls-cert", "--tls-cert=c"},
+                                            {"tls-key", "--tls-key=k"},
+                                            {"tls-client-ca", "--tls-client-ca=a"},
+                                            {"tls-client-auth", "--tls-client-auth=require"}};
+    const size_t count = strncmp(name, "tls-client", 10) == 0 ? 4 : 2;
+    for (size_t i = 0; strncmp(name, "tls-", 4) == 0 && i < count; i++) {
+        if (strcmp(name, others[i][0]) != 0) {
+            add_argument(s, others[i][1]);
+        }
+    }
+    if (strcmp(name, "data") != 0 && strcmp(name, "engine") != 0) {
+        add_argument(s, "--data=d");
+    }
 }
 
 static void test_each_source(void)
@@ -235,9 +259,7 @@ static void test_each_source(void)
             sources_init(&s);
             add_variable(&s, "PATH=/bin");
             set(&s, (enum source)source, c->name, c->value);
-            if (strcmp(c->name, "data") != 0 && strcmp(c->name, "engine") != 0) {
-                add_argument(&s, "--data=d");
-            }
+            add_others(&s, c->name);
             EXPECT_EQ(ERR_OK, load(&s));
             expect_value(s.config, c->name, c->shown);
             sources_deinit(&s);
@@ -603,6 +625,37 @@ static void test_switches(void)
     mem_free(c);
 }
 
+/* ---- What fits together ---- */
+
+static void test_tls_fits(void)
+{
+    static const struct {
+        const char *arguments[4];
+        const char *sentence; /* NULL: it fits */
+    } tls[] = {
+        {{"--tls-cert=c"}, "--tls-cert and --tls-key"},
+        {{"--tls-key=k"}, "--tls-cert and --tls-key"},
+        {{"--tls-only"}, "--tls-only needs --tls-cert"},
+        {{"--tls-client-auth=request"}, "--tls-client-auth needs --tls-cert"},
+        {{"--tls-cert=c", "--tls-key=k", "--tls-client-ca=a"}, "--tls-client-ca and"},
+        {{"--tls-cert=c", "--tls-key=k", "--tls-client-auth=require"}, "--tls-client-ca and"},
+        {{"--tls-cert=c", "--tls-key=k"}, NULL},
+        {{"--tls-cert=c", "--tls-key=k", "--tls-only"}, NULL},
+        {{"--tls-cert=c", "--tls-key=k", "--tls-client-ca=a", "--tls-client-auth=require"}, NULL},
+    };
+    for (size_t i = 0; i < sizeof(tls) / sizeof(tls[0]); i++) {
+        struct sources s;
+        sources_init(&s);
+        add_argument(&s, "--engine=memory");
+        for (size_t k = 0; k < 4 && tls[i].arguments[k] != NULL; k++) {
+            add_argument(&s, tls[i].arguments[k]);
+        }
+        EXPECT_EQ(tls[i].sentence == NULL ? ERR_OK : ERR_INVALID, load(&s));
+        EXPECT(tls[i].sentence == NULL || strstr(s.why.text, tls[i].sentence) != NULL);
+        sources_deinit(&s);
+    }
+}
+
 /* ---- Help ---- */
 
 static void test_help(void)
@@ -641,6 +694,7 @@ static const struct test_case cases[] = {
     {"sizes", test_sizes},
     {"durations", test_durations},
     {"switches", test_switches},
+    {"tls_fits", test_tls_fits},
     {"help", test_help},
 };
 
