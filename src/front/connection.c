@@ -361,7 +361,7 @@ void connection_finish(struct connection *c)
     if (c->phase >= PHASE_LINGER) {
         return;
     }
-    if (c->has_ended && c->seen_waiting == 0) {
+    if (c->has_ended && c->seen_waiting == 0 && !pipe_is_tls(&c->pipe)) {
         connection_cut(c);
         return;
     }
@@ -369,7 +369,8 @@ void connection_finish(struct connection *c)
     connection_drop_input(c);
     resp_close(c);
     text_close(c);
-    pipe_shutdown(&c->pipe);
+    pipe_shutdown(&c->pipe); /* TLS has something to say even then */
+    note_waiting(c);
     connection_deadline(c, LINGER_MS);
     connection_read(c, !c->has_ended);
     connection_touch(c);
