@@ -255,6 +255,12 @@ static void test_native(void)
     run_file("native.txt", dialects);
 }
 
+static void test_native_grpc(void)
+{
+    const struct http_dialect *const dialects[] = {native_grpc_dialect(), NULL};
+    run_file("native_grpc.txt", dialects);
+}
+
 static void test_strato_grpc(void)
 {
     const struct http_dialect *const dialects[] = {strato_dialect(), NULL};
@@ -268,8 +274,10 @@ static void test_meta_grpc(void)
 }
 
 static const struct test_case cases[] = {
-    {"strato", test_strato},     {"strato_grpc", test_strato_grpc}, {"meta_grpc", test_meta_grpc},
-    {"estoraje", test_estoraje}, {"shared_port", test_shared_port}, {"native", test_native},
+    {"strato", test_strato},           {"native_grpc", test_native_grpc},
+    {"strato_grpc", test_strato_grpc}, {"meta_grpc", test_meta_grpc},
+    {"estoraje", test_estoraje},       {"shared_port", test_shared_port},
+    {"native", test_native},
 };
 
 TEST_MAIN(cases)
