@@ -1,5 +1,6 @@
 /* compress.c - gzip by zlib, zstd by libzstd. Both are told how far they may go: output grows in
  * steps up to the caller's bound, windows are limited. */
+#define ZLIB_CONST /* input is not written to */
 #include "wire/compress.h"
 
 #include <zlib.h>
@@ -36,7 +37,7 @@ bool gzip_compress(struct buf *out, struct slice bytes)
                                                 GZIP_MEMORY, Z_DEFAULT_STRATEGY) != Z_OK) {
         return false;
     }
-    z.next_in = (Bytef *)(uintptr_t)bytes.data;
+    z.next_in = bytes.data;
     z.avail_in = (uInt)bytes.size;
     z.next_out = buf_reserve(out, bytes.size + 1);
     z.avail_out = (uInt)bytes.size;
@@ -77,7 +78,7 @@ enum compress_status gzip_decompress(struct buf *out, struct slice bytes, size_t
     if (bytes.size > UINT32_MAX || inflateInit2(&z, GZIP_WINDOW) != Z_OK) {
         return COMPRESS_BROKEN;
     }
-    z.next_in = (Bytef *)(uintptr_t)bytes.data;
+    z.next_in = bytes.data;
     z.avail_in = (uInt)bytes.size;
     enum compress_status status = COMPRESS_OK;
     bool is_over = false;

@@ -172,6 +172,7 @@ enum snappy_read snappy_read(struct snappy_reader *r, struct slice *bytes, struc
         if (bytes->size == 0) {
             return SNAPPY_MORE;
         }
+        CHECK(bytes->data != NULL);
         enum snappy_read result = take_chunk(r, bytes, &chunk);
         if (result != SNAPPY_BLOCK) {
             return result;
@@ -225,6 +226,7 @@ static void write_chunk(struct buf *out, struct slice plain)
     uint8_t *head = buf_reserve(out, CHUNK_MAX);
     uint8_t *body = head + HEAD_BYTES + CHECKSUM_BYTES;
     size_t size = COMPRESSED_MAX;
+    CHECK(plain.data != NULL && plain.size <= SNAPPY_BLOCK_BYTES);
     CHECK(snappy_compress((const char *)plain.data, plain.size, (char *)body, &size) == SNAPPY_OK);
     const bool is_packed = size < plain.size - plain.size / 8; /* an eighth less, or not worth it */
     if (!is_packed) {

@@ -6,8 +6,11 @@ import base64
 import concurrent.futures
 import http.client
 import itertools
+import json
 import queue
+import shutil
 import struct
+import subprocess
 import sys
 import threading
 import time
@@ -548,6 +551,28 @@ def test_reflection():
                 expect(5, answer.error_response.error_code, symbol)
 
 
+def test_grpcurl():
+    """Lists and describes every service, and calls one."""
+    if shutil.which("grpcurl") is None:
+        print("  skipped: grpcurl is not installed")
+        return
+    with Node() as node:
+        address = "127.0.0.1:%d" % node.port
+
+        def grpcurl(*arguments, data=None):
+            options = ["-plaintext"] + (["-d", data] if data else [])
+            return subprocess.run(["grpcurl"] + options + [address] + list(arguments), check=True,
+                                  capture_output=True, text=True, timeout=60).stdout
+
+        names = grpcurl("list").split()
+        expect(grpc_client.Schema().services(), sorted(names))
+        for name in names:
+            expect(True, name in grpcurl("describe", name))
+        grpcurl("proto.KV/KVPut", data='{"location":{"key":"a"},"value":{"content":"aGVsbG8="}}')
+        expect({"value": {"content": "aGVsbG8="}},
+               json.loads(grpcurl("proto.KV/KVGet", data='{"key":"a"}')))
+
+
 def add_files(pool, files):
     """In the order of their imports."""
     added = set()
@@ -582,4 +607,4 @@ if __name__ == "__main__":
                   test_texts_and_metadata, test_broken_requests, test_sizes, test_deadlines,
                   test_cancel, test_many_streams, test_long_stream, test_stream_answers_at_once,
                   test_slow_reader, test_gzip, test_encodings, test_web, test_web_origins,
-                  test_over_http1, test_health, test_health_follows_a_drain, test_reflection]))
+                  test_over_http1, test_health, test_health_follows_a_drain, test_reflection, test_grpcurl]))

@@ -178,7 +178,9 @@ static bool look_for_extension(enum node node, struct slice bytes, struct slice 
             continue;
         }
         struct slice extendee = text_of(extension, FIELD_EXTENDEE);
-        extendee = extendee.size > 0 ? slice_skip(extendee, 1) : extendee; /* its leading point */
+        if (extendee.size > 0) { /* without its leading point */
+            extendee = slice_of(extendee.data + 1, extendee.size - 1);
+        }
         if (!slice_equal(extendee, type) || !next_of(&extension, FIELD_NUMBER, &number)) {
             continue;
         }
