@@ -131,11 +131,21 @@ static enum err read_escape(struct scan *s)
     return unexpected(s, "in string escape code");
 }
 
+/* ASCII that stands for itself; most strings are nothing else. */
+static void take_plain(struct scan *s)
+{
+    const uint8_t *begin = s->at;
+    while (s->at < s->end && *s->at >= 0x20 && *s->at < 0x80 && *s->at != '"' && *s->at != '\\') {
+        s->at++;
+    }
+    buf_append(&s->text, begin, (size_t)(s->at - begin));
+}
+
 /* Behind the first quote; leaves `text`. */
 static enum err read_string(struct scan *s)
 {
     buf_clear(&s->text);
-    while (!is_at(s, '"')) {
+    for (take_plain(s); !is_at(s, '"'); take_plain(s)) {
         if (s->at >= s->end || *s->at < 0x20) {
             return unexpected(s, "in string literal");
         }
@@ -477,9 +487,8 @@ static enum err gather_member(struct scan *s, unsigned depth, void *arg)
 enum err go_json_members(struct slice text, struct arena *arena, struct go_member **members,
                          size_t *count, struct err_why *why)
 {
-    struct scan s = {.at = text.data,
-                     .end = text.size == 0 ? text.data : text.data + text.size,
-                     .why = why};
+    struct scan s = {
+        .at = text.data, .end = text.size == 0 ? text.data : text.data + text.size, .why = why};
     struct gathering gathering = {.arena = arena};
     skip_space(&s);
     const uint8_t first = s.at < s.end ? *s.at : 0;

@@ -44,8 +44,10 @@ void text_consume(struct connection *c, struct input *in)
     }
     in->begin += dstore_input(s, input_data(in), input_size(in));
     c->is_blocked = input_size(in) > 0 && dstore_is_full(s);
+    c->wanted = 0;
     c->deadline_ns = 0;
     if (input_size(in) > 0 && !c->is_blocked) { /* a line has begun */
+        c->wanted = 2 * input_size(in);         /* who knows: so a long one is seldom copied */
         connection_deadline(c, BODY_MS);
     }
     see_to_reading(c);

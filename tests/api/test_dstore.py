@@ -314,6 +314,15 @@ def test_long_lines():
         expect(["x" * 65536], store.values("k"))
 
 
+def test_largest_value():
+    with Store() as store:
+        value = "x" * (16 << 20)
+        with store.connect() as line:
+            expect(b"ACK", line.ask(b"PUT " + pair("k", value)))
+            line.expect_open()
+        expect([value], store.values("k"))
+
+
 def test_garbage():
     with Store("--engine", "memory", data=False) as store:
         smuggled = b"PUT " + pair("smuggled", "x") + b"\n"
@@ -449,5 +458,5 @@ def test_metrics():
 if __name__ == "__main__":
     node.run([test_dstore, test_hedge, test_what_a_put_leaves, test_get, test_refusals,
               test_members, test_bytes_and_keys, test_pipelined, test_pieces, test_half_closed,
-              test_long_lines, test_garbage, test_shared_port, test_tls, test_drain, test_kill,
+              test_long_lines, test_largest_value, test_garbage, test_shared_port, test_tls, test_drain, test_kill,
               test_metrics])

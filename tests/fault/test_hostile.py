@@ -10,6 +10,7 @@ import select
 import socket
 import struct
 import sys
+import tempfile
 import threading
 import time
 
@@ -268,6 +269,46 @@ def test_half_closed():
             expect(b"v", client.ask("GET", "half"))
 
 
+def test_lines():
+    """The listener for lines: they never end, or their replies are not read."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "lines")
+        with Node("--max-value", "1MiB", "--listen", "unix:%s=dstore" % path) as node, Others(node):
+            def connect():
+                connection = socket.socket(socket.AF_UNIX)
+                connection.settimeout(60)
+                connection.connect(path)
+                return connection
+            memory = Memory(node)
+            endless = [connect() for _ in range(100)]
+            for connection in endless:  # less than a line may have
+                send_some(connection, b"PUT " + b"A" * (3 * MIB // 2))
+            memory.expect_growth_below(500 * MIB, "a hundred lines that do not end")
+            for connection in endless:
+                send_some(connection, b"A" * MIB)
+                data = read_all(connection)
+                expect(b"ACK ", data[:4], data)
+                connection.close()
+            deaf = [connect() for _ in range(10)]
+            for connection in deaf:
+                connection.setblocking(False)
+                try:
+                    while True:
+                        connection.send(b"SND YQ==\nPUT e30=\n" * 1000)
+                except OSError:
+                    pass
+            memory.expect_growth_below(500 * MIB, "ten who do not read their replies")
+            half = [connect() for _ in range(100)]
+            for connection in half:
+                send_some(connection, b"LDR\nPUT e30=")
+                reset(connection)
+            for connection in deaf:
+                connection.close()
+            with connect() as connection:
+                connection.sendall(b"LDR\n")
+                expect(b"ACK\n", connection.recv(100))
+
+
 # ---- Many ----
 
 
@@ -505,7 +546,7 @@ def test_garbage_and_resets():
 
 
 if __name__ == "__main__":
-    sys.exit(run([test_slow_heads, test_slow_readers, test_listing_whose_reader_stops,
+    sys.exit(run([test_slow_heads, test_slow_readers, test_listing_whose_reader_stops, test_lines,
                   test_half_closed, test_cold_reads, test_idle_connections, test_too_many_connections,
                   test_absurd_resp, test_absurd_http, test_smuggling, test_browser_pages,
                   test_garbage_and_resets]))

@@ -38,14 +38,21 @@ static void client_open(struct client *c, struct scene *s)
     c->session = dstore_open(&c->context, &owner);
 }
 
-static void client_close(struct client *c)
+/* Nothing of it is under way. */
+static void client_free(struct client *c)
 {
     dstore_close(&c->session);
     EXPECT(c->session == NULL);
     dstore_close(&c->session);
-    scene_run(1000); /* puts under way end */
     buf_deinit(&c->input);
     mem_free(c->context.stats);
+}
+
+static void client_close(struct client *c)
+{
+    dstore_close(&c->session);
+    scene_run(1000); /* puts under way end */
+    client_free(c);
 }
 
 /* Gives what is there to the session. */
@@ -402,14 +409,12 @@ static void test_starting(void)
     client_send(&c, "LEADER\nLDR\n");
     expect_out(&c, "\n");
     EXPECT(dstore_is_closing(c.session));
-    dstore_close(&c.session);
-    mem_free(c.context.stats);
+    client_free(&c);
     client_open(&c, &s);
     client_send(&c, "WRITE e30=\nLDR\n");
     expect_out(&c, "\n");
     EXPECT(dstore_is_closing(c.session));
-    dstore_close(&c.session);
-    mem_free(c.context.stats);
+    client_free(&c);
     EXPECT(node_run_ready(&s.node));
     client_open(&c, &s);
     client_send(&c, "LEADER\nLDR\n");

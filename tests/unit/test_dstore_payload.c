@@ -58,8 +58,7 @@ static void test_lines(void)
         const struct line_case *c = &line_cases[i];
         const struct dstore_line line = dstore_line_read(slice_of_text(c->text));
         EXPECT_EQ(c->command, line.command);
-        EXPECT(c->command == DSTORE_NONE ||
-               slice_equal(slice_of_text(c->payload), line.payload));
+        EXPECT(c->command == DSTORE_NONE || slice_equal(slice_of_text(c->payload), line.payload));
         EXPECT_EQ(c->replaces, line.replaces);
     }
     const struct dstore_line none = dstore_line_read(slice_of(NULL, 0));
@@ -127,18 +126,19 @@ static void test_base64_random(void)
 {
     struct random random = {7};
     for (int round = 0; round < 2000; round++) {
-        uint8_t bytes[100];
+        uint8_t bytes[3000];
         struct buf text = {0};
         struct buf broken = {0};
         struct buf back = {0};
-        const size_t size = random_below(&random, sizeof(bytes) + 1);
+        const size_t size = random_below(&random, round % 4 == 0 ? sizeof(bytes) + 1 : 100);
+        const uint64_t breaks = round % 8 == 0 ? 10000 : 8; /* one in so many */
         for (size_t i = 0; i < size; i++) {
             bytes[i] = (uint8_t)random_next(&random);
         }
         base64_to(&text, slice_of(bytes, size));
         for (size_t i = 0; i < text.size; i++) {
             buf_append_byte(&broken, text.data[i]);
-            if (random_below(&random, 8) == 0) {
+            if (random_below(&random, breaks) == 0) {
                 buf_append_text(&broken, "\r");
             }
         }
