@@ -212,6 +212,20 @@ def test_iterate_shows_one_state():
         expect({b"old"}, {v[:3] for _, v in seen})
 
 
+def test_many_small_ranges():
+    """They need no state that is kept, of which there are few."""
+    with regatta() as r:
+        for i in range(300):
+            r.put(b"k%03d" % i, b"v" * 100)
+        calls = [call for _ in range(100) for call in (
+            r.iterate(**ALL), r.iterate(limit=10, **ALL))]
+        expect([300, 10] * 100, [sum(p.count for p in call) for call in calls])
+        counts = [r.kv.Range.future(r.message("regatta.v1.RangeRequest", table=b"t", **ALL, **more))
+                  for _ in range(100) for more in (dict(count_only=True),
+                                                   dict(min_mod_revision=1))]
+        expect([300] * 200, [call.result().count for call in counts])
+
+
 def test_iterate_is_cancelled():
     with regatta() as r:
         for i in range(30):
@@ -565,7 +579,8 @@ def test_listener():
 
 
 run([test_checks, test_txn_checks, test_single_key, test_forms, test_more, test_large_answers,
-     test_iterate, test_iterate_shows_one_state, test_iterate_is_cancelled, test_revisions,
+     test_iterate, test_iterate_shows_one_state, test_many_small_ranges,
+     test_iterate_is_cancelled, test_revisions,
      test_revision_filters, test_put, test_delete, test_compares, test_txn, test_read_only_txn,
      test_tables, test_tables_stay, test_memory, test_cluster, test_status_config, test_tokens,
      test_one_dataset, test_listener])

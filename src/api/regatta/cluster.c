@@ -26,8 +26,13 @@ static char *client_url(struct grpc_call *g)
         memchr(host.data, ':', host.size) != NULL) {
         (void)snprintf(url, URL_TEXT_MAX, "%s://%.*s", scheme, (int)host.size,
                        (const char *)host.data);
+        return url;
+    }
+    const char *address = grpc_context(g)->facts->address;
+    if (strncmp(address, "unix:", 5) == 0) {
+        (void)snprintf(url, URL_TEXT_MAX, "unix://%.300s", address + 5);
     } else {
-        (void)snprintf(url, URL_TEXT_MAX, "%s://%.300s", scheme, grpc_context(g)->facts->address);
+        (void)snprintf(url, URL_TEXT_MAX, "%s://%.300s", scheme, address);
     }
     return url;
 }
@@ -128,6 +133,11 @@ void regatta_status(struct grpc_call *g, const ProtobufCMessage *m)
 {
     const Regatta__V1__StatusRequest *q = (const Regatta__V1__StatusRequest *)m;
     const struct node_facts *facts = grpc_context(g)->facts;
+    const enum err ready = router_is_ready(grpc_context(g)->router);
+    if (ready != ERR_OK) { /* a backup would leave out what is not listed */
+        regatta_fail(g, ready);
+        return;
+    }
     char version[] = REGATTA_VERSION;
     char info[64];
     struct settings *s = arena_zero(g->x->arena, sizeof(*s));

@@ -1,6 +1,8 @@
 /* KV.Range: one key, or a range that one read can answer; the rest is walk.c. */
 #include "api/regatta/walk.h"
 
+#define COUNT_AT_ONCE UINT64_C(10000) /* keys that one read counts; for more there are pages */
+
 struct range_op {
     struct grpc_op o;
     const Regatta__V1__RangeRequest *q;
@@ -52,9 +54,21 @@ bool range_wants(const Regatta__V1__RangeRequest *q, uint64_t mod_revision,
            (q->max_create_revision <= 0 || create <= q->max_create_revision);
 }
 
+static uint64_t limit_of(const Regatta__V1__RangeRequest *q)
+{
+    const uint64_t limit = (uint64_t)q->limit;
+    const bool is_long = q->count_only && (limit == 0 || limit > COUNT_AT_ONCE);
+    return is_long ? COUNT_AT_ONCE : limit;
+}
+
 static void answer(struct grpc_op *o, const struct result *result)
 {
     const struct range_op *r = container_of(o, struct range_op, o);
+    if (result->err == ERR_OK && result->is_more && r->q->count_only &&
+        limit_of(r->q) != (uint64_t)r->q->limit) {
+        walk_start(o->g, r->q, o->call.op.table, false);
+        return;
+    }
     const struct extent extent = extent_of_range(r->q);
     struct found found;
     Regatta__V1__ResponseHeader header = regatta_header(grpc_context(o->g), o->call.op.table, 0);
@@ -87,7 +101,7 @@ void regatta_range(struct grpc_call *g, const ProtobufCMessage *m)
         return;
     }
     const struct extent extent = extent_of_range(q);
-    if (!extent.is_single && (q->count_only || range_is_filtered(q))) { /* many rows, few bytes */
+    if (!extent.is_single && range_is_filtered(q)) { /* many rows may be looked at for few */
         walk_start(g, q, t->id, false);
         return;
     }
@@ -95,7 +109,7 @@ void regatta_range(struct grpc_call *g, const ProtobufCMessage *m)
     r->q = q;
     regatta_op_init(&r->o, g, t->id, answer);
     extent_read(&extent, q->keys_only, q->count_only, &r->o.call.op);
-    r->o.call.op.limit = extent.is_single ? 0 : (uint64_t)q->limit;
+    r->o.call.op.limit = extent.is_single ? 0 : limit_of(q);
     r->o.call.budget_bytes = REGATTA_ANSWER_MAX;
     r->o.call.level = q->linearizable ? READ_LINEARIZABLE : READ_STALE;
     grpc_op_start(&r->o);

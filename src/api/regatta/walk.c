@@ -4,6 +4,9 @@
  *        ▲                                                   │
  *        └──────── the client keeps up, or on_writable ◄─────┘
  *
+ * What fits into a first small page is of one state without any effort. If there is more it is read
+ * again from a state that is pinned, of which there are few.
+ *
  * A message of a stream is a page, so it is smaller than a message may be. `more` of the last one
  * says whether the limit has left anything out, so the page with the first row beyond it is still
  * read. */
@@ -11,7 +14,8 @@
 
 #include "base/check.h"
 
-#define PAGE_BYTES ((size_t)1 << 20)
+#define PAGE_BYTES       ((size_t)1 << 20)
+#define FIRST_PAGE_BYTES ((size_t)128 << 10)
 
 struct walk {
     struct grpc_call *g;
@@ -24,6 +28,7 @@ struct walk {
     uint64_t given; /* altogether */
     uint32_t table;
     bool streams;
+    bool is_pinned;
     bool has_more; /* a row that is wanted is beyond the limit, or does not fit */
     bool is_single;
     bool is_paging;
@@ -31,6 +36,7 @@ struct walk {
 };
 
 static void next_page(struct walk *w);
+static void open_source(struct walk *w, bool is_pinned);
 
 static void release(struct walk *w)
 {
@@ -128,12 +134,18 @@ static void on_page(struct source_page *p)
         grpc_done(g);
         return;
     }
+    if (p->err == ERR_OK && !p->is_end && !w->is_pinned) {
+        source_close(&w->source);
+        open_source(w, true);
+        next_page(w);
+        return;
+    }
     const enum err e = p->err == ERR_OK ? take_rows(w, p) : p->err;
     if (e != ERR_OK) {
         fail(w, e);
         return;
     }
-    if (w->has_more || p->is_end || w->is_single) {
+    if (w->has_more || p->is_end) {
         finish(w);
         return;
     }
@@ -151,7 +163,8 @@ static void next_page(struct walk *w)
 {
     CHECK(!w->is_paging);
     w->is_paging = true;
-    w->page = (struct source_page){.bytes_max = PAGE_BYTES, .done = on_page, .arg = w};
+    w->page = (struct source_page){
+        .bytes_max = w->is_pinned ? PAGE_BYTES : FIRST_PAGE_BYTES, .done = on_page, .arg = w};
     source_next(w->source, &w->page);
 }
 
@@ -184,6 +197,21 @@ static uint64_t limit_of(const Regatta__V1__RangeRequest *q, const struct extent
     return q->limit == 0 || range_is_filtered(q) ? 0 : (uint64_t)q->limit + 1;
 }
 
+static void open_source(struct walk *w, bool is_pinned)
+{
+    const struct extent extent = extent_of_range(w->q);
+    const struct source_config config = {.kind = SOURCE_RANGE,
+                                         .table = w->table,
+                                         .from = extent.from,
+                                         .to = extent.to,
+                                         .limit = limit_of(w->q, &extent),
+                                         .keys_only = w->q->keys_only || w->q->count_only,
+                                         .is_snapshot = is_pinned,
+                                         .order = w->g->x->connection_order};
+    w->is_pinned = is_pinned;
+    w->source = source_open(grpc_context(w->g)->router, &config);
+}
+
 void walk_start(struct grpc_call *g, const Regatta__V1__RangeRequest *q, uint32_t table,
                 bool streams)
 {
@@ -196,15 +224,7 @@ void walk_start(struct grpc_call *g, const Regatta__V1__RangeRequest *q, uint32_
     w->is_single = extent.is_single;
     w->pairs.arena = &w->arena;
     g->user = w;
-    const struct source_config config = {.kind = SOURCE_RANGE,
-                                         .table = table,
-                                         .from = extent.from,
-                                         .to = extent.to,
-                                         .limit = limit_of(q, &extent),
-                                         .keys_only = q->keys_only || q->count_only,
-                                         .is_snapshot = !extent.is_single,
-                                         .order = g->x->connection_order};
-    w->source = source_open(grpc_context(g)->router, &config);
+    open_source(w, false);
     next_page(w);
 }
 
