@@ -50,7 +50,7 @@ static void finish(struct connection *c)
 {
     const char *complaint = http2_session_complaint(c->http2->session);
     if (complaint != NULL) {
-        log_info(c->loop->front->log, "front", "a client was cut off",
+        log_warn(c->loop->front->log, "front", "a client was cut off",
                  F_TEXT("peer", pipe_peer(&c->pipe)), F_TEXT("why", complaint));
     }
     connection_finish(c);
