@@ -401,6 +401,7 @@ void grpc_flow_fail(struct grpc_flow_slot *s, enum grpc_status status, struct sl
 {
     CHECK(status != GRPC_OK && s->state == SLOT_HELD);
     s->status = (uint8_t)status;
+    s->flow->is_closing = true;
     s->flow->bytes -= s->answer.size;
     buf_clear(&s->answer);
     buf_append_slice(&s->answer, text);
@@ -471,7 +472,7 @@ void grpc_flow_one(struct grpc_call *g, const struct grpc_flow_ops *ops,
 void grpc_flow_on_message(struct grpc_call *g, const ProtobufCMessage *message)
 {
     struct grpc_flow *f = g->user;
-    if (f == NULL || f->has_failed || g->is_aborted) {
+    if (f == NULL || f->is_closing || g->is_aborted) {
         return;
     }
     if (message == NULL) {

@@ -80,7 +80,7 @@ struct grpc_flow {
     size_t bytes;
     struct buf failure; /* text */
     uint8_t status;
-    bool is_deferred, is_paused, is_stalled, has_failed, has_ended;
+    bool is_deferred, is_paused, is_stalled, is_closing, has_failed, has_ended;
 };
 
 /* In the exchange's arena; sets g->user. */
@@ -101,8 +101,8 @@ void *grpc_flow_room(struct grpc_flow_slot *s, size_t size);
 /* Encodes the slot's answer; at most one. */
 void grpc_flow_answer(struct grpc_flow_slot *s, const ProtobufCMessage *message);
 
-/* Ends the stream with that status, behind the answers of all earlier requests; later ones may
- * have been carried out. In take or done, or when held. */
+/* Ends the stream with that status, behind the answers of all earlier requests. No further message
+ * is taken; those that were, may be carried out. In take or done, or when held. */
 void grpc_flow_fail(struct grpc_flow_slot *s, enum grpc_status status, struct slice text);
 
 /* A held slot: its call is carried out; or it needs none. */

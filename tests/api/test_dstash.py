@@ -90,6 +90,7 @@ def test_a_bad_pair_in_a_batch():
         pairs = [c.pair(b"before", b"1"), c.pair(b"", b"2"), c.pair(b"behind", b"3")]
         expect(("UNKNOWN", "Key must be specified."), failure(s.BatchPut, iter(pairs)))
         expect(b"1", s.Lookup(c.pair(b"before")).value)
+        expect(b"", s.Lookup(c.pair(b"behind")).value)
         # Nobody is told of errors by BatchLookup.
         got = lookup_all(s, [c.pair(b""), c.pair(b"x" * 70000), c.pair(b"before")])
         expect([b"", b"", b"1"], [value for _, value in got])

@@ -267,6 +267,12 @@ static void test_strato_grpc(void)
     run_file("strato_grpc.txt", dialects);
 }
 
+static void test_dstash(void)
+{
+    const struct http_dialect *const dialects[] = {dstash_dialect(), NULL};
+    run_file("dstash.txt", dialects);
+}
+
 static void test_meta_grpc(void)
 {
     const struct http_dialect *const dialects[] = {meta_dialect(), NULL};
@@ -277,7 +283,7 @@ static const struct test_case cases[] = {
     {"strato", test_strato},           {"native_grpc", test_native_grpc},
     {"strato_grpc", test_strato_grpc}, {"meta_grpc", test_meta_grpc},
     {"estoraje", test_estoraje},       {"shared_port", test_shared_port},
-    {"native", test_native},
+    {"native", test_native},           {"dstash", test_dstash},
 };
 
 TEST_MAIN(cases)
