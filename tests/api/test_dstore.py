@@ -455,8 +455,19 @@ def test_metrics():
             expect(True, want in text, want)
 
 
+def test_slow_log():
+    with Store("--slow", "0", data=True) as store:
+        with store.connect() as line:
+            expect(b"ACK", line.ask(b"PUT " + SAMPLE))
+        store.node.stop()
+        store.node.reader.join(WAIT_SECONDS)
+        slow = [one for one in store.node.log if "slow request" in one and "module=dstore" in one]
+        expect(1, len(slow), store.node.log)
+        expect(True, "operation=put" in slow[0] and "samplekey" not in slow[0], slow)
+
+
 if __name__ == "__main__":
     node.run([test_dstore, test_hedge, test_what_a_put_leaves, test_get, test_refusals,
               test_members, test_bytes_and_keys, test_pipelined, test_pieces, test_half_closed,
               test_long_lines, test_largest_value, test_garbage, test_shared_port, test_tls, test_drain, test_kill,
-              test_metrics])
+              test_metrics, test_slow_log])
