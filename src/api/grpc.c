@@ -316,11 +316,16 @@ static void end_requests(struct grpc_call *g)
 static void go_on(struct grpc_call *g)
 {
     if (g->held.size > 0) {
-        struct slice rest = buf_slice(&g->held);
+        struct slice rest = slice_skip(buf_slice(&g->held), g->held_begin);
         if (!deliver(g, &rest)) {
             return;
         }
-        buf_consume(&g->held, g->held.size - rest.size);
+        g->held_begin = g->held.size - rest.size;
+        /* Not each time: all would be moved for each few. */
+        if (g->held_begin >= g->held.size / 2) {
+            buf_consume(&g->held, g->held_begin);
+            g->held_begin = 0;
+        }
     }
     if (g->is_paused) {
         return;

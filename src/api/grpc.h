@@ -73,6 +73,7 @@ struct grpc_call {
     const char *refusal;             /* the text to end with when the handler is done, or NULL */
     enum grpc_status refusal_status;
     struct buf held;        /* came with a message behind which the stream was paused */
+    size_t held_begin;      /* what was handed out of it */
     bool *is_gone;          /* to be set when the call ends, while messages are handed out */
     struct grpc_text *text; /* base64 of gRPC-Web that is not decoded yet; NULL: is none */
     enum grpc_encoding reply_encoding;
