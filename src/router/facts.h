@@ -73,7 +73,7 @@ struct node_totals {
 struct node_facts {
     void *arg;
     const char *version;
-    const char *node_id; /* 40 hex digits, as redis' run_id */
+    const char *node_id;  /* 40 hex digits, as redis' run_id */
     uint64_t node_number; /* the first 16 of these digits, for dialects that number nodes */
     const char *node_name;
     uint32_t threads;
