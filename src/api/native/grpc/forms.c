@@ -142,10 +142,9 @@ void error_answer(enum err e, const char *text, const struct answering *a,
     holdfast__v1__error_detail__init(message);
     message->code = code_of(e);
     message->message =
-        (char *)(uintptr_t)(is_own ? text
-                            : is_reused
-                                ? "not valid, or the idempotency id belongs to another request"
-                                : http_err_text(e));
+        unconst(is_own      ? text
+                : is_reused ? "not valid, or the idempotency id belongs to another request"
+                            : http_err_text(e));
     message->may_have_happened = http_err_may_have_happened(e);
     message->retry_after_ms = retry_after_ms(e);
     if (a == NULL || e != ERR_CONFLICT || !a->result->was_found) {

@@ -5,7 +5,7 @@ void *keep_bytes(struct keeper *k, const void *data, size_t size)
     const size_t room = (size + 7) & ~(size_t)7;
     k->size += room;
     if (k->at == NULL || size == 0) {
-        return (void *)(uintptr_t)data;
+        return unconst(data);
     }
     void *copy = memcpy(k->at, data, size);
     k->at += room;

@@ -276,7 +276,7 @@ static enum err answer_bit_field(const struct answering *a, void *response)
     const struct result *r = a->result;
     Holdfast__V1__BitFieldResult *results = arena_get(a->arena, r->row_count * sizeof(*results));
     m->revision = r->mod_revision;
-    m->results = arena_get(a->arena, r->row_count * sizeof(*m->results));
+    m->results = arena_get(a->arena, r->row_count * sizeof(void *));
     m->n_results = r->row_count;
     for (size_t i = 0; i < r->row_count; i++) {
         holdfast__v1__bit_field_result__init(&results[i]);

@@ -28,7 +28,7 @@ Holdfast__V1__ValueType value_type_of(uint8_t type)
 Holdfast__V1__Record **records_of(struct arena *arena, const struct row *rows, size_t count,
                                   bool keys_only, uint64_t now_ms)
 {
-    Holdfast__V1__Record **list = arena_get(arena, count * sizeof(*list));
+    Holdfast__V1__Record **list = arena_get(arena, count * sizeof(void *));
     Holdfast__V1__Record *records = arena_get(arena, count * sizeof(*records));
     for (size_t i = 0; i < count; i++) {
         const struct row *row = &rows[i];
@@ -55,7 +55,7 @@ Holdfast__V1__Record **records_of(struct arena *arena, const struct row *rows, s
 
 Holdfast__V1__LogVersion **versions_of(struct arena *arena, const struct row *rows, size_t count)
 {
-    Holdfast__V1__LogVersion **list = arena_get(arena, count * sizeof(*list));
+    Holdfast__V1__LogVersion **list = arena_get(arena, count * sizeof(void *));
     Holdfast__V1__LogVersion *versions = arena_get(arena, count * sizeof(*versions));
     for (size_t i = 0; i < count; i++) {
         const struct row *row = &rows[i];

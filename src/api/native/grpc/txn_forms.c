@@ -138,7 +138,7 @@ Holdfast__V1__TxnResponse *txn_answer(const struct txn_forms *forms, const struc
     m->succeeded = r->succeeded;
     m->revision = r->mod_revision;
     m->n_results = r->result_count;
-    m->results = arena_get(a->arena, r->result_count * sizeof(*m->results));
+    m->results = arena_get(a->arena, r->result_count * sizeof(void *));
     for (size_t i = 0; i < r->result_count; i++) {
         struct answering part = *a;
         part.op = &ops[i];
