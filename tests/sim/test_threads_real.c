@@ -1,6 +1,7 @@
 /* A node without sockets on real threads and real files, for the thread sanitizer: every loop calls
- * every shard, of memory and disk tables, in order, in groups, in transactions and through sources,
- * while tables come and go. Then it stops, starts again, and everything acknowledged is there.
+ * every shard, of memory and disk tables, in order, in groups, in transactions, through sources and
+ * snapshots, while tables come and go. Then it stops, starts again, and everything acknowledged is
+ * there.
  *
  * A chain is a client: it sends a few calls, checks what comes back, and goes on at random. */
 #include <ftw.h>
@@ -29,6 +30,8 @@
 #define TICK_MS   20
 #define PAGES_MAX 5
 
+#define LARGE_BYTES 1500 /* of values that do not all fit into one page */
+
 enum table_of_test {
     TABLE_OF_DISK,
     TABLE_OF_MEMORY,
@@ -54,7 +57,10 @@ struct chain {
     struct source_page page;
     unsigned pages;
     bool is_snapshot;
-    char last[64]; /* key of the last row */
+    uint32_t snapshot_table;
+    unsigned own_rows;          /* of the snapshot */
+    char large[2][LARGE_BYTES]; /* before the snapshot, and after it */
+    char last[64];              /* key of the last row */
     uint64_t cursor;
 };
 
@@ -283,6 +289,89 @@ static void step_source(struct chain *c)
     source_next(c->source, &c->page);
 }
 
+/* ---- Snapshots: what is written after the first page is not seen ---- */
+
+static void fill_large(struct chain *c, size_t which)
+{
+    memset(c->large[which], 'a' + (int)(c->steps % 26), LARGE_BYTES);
+    (void)snprintf(c->large[which], LARGE_BYTES, "%zu %u of %u", which, c->steps, c->number);
+}
+
+static void put_large(struct chain *c, size_t which, call_fn done)
+{
+    c->waiting = KEYS;
+    for (size_t i = 0; i < KEYS; i++) {
+        struct call *call = fill_call(c, i, OP_PUT, c->snapshot_table, c->keys[i]);
+        call->op.value = slice_of(c->large[which], LARGE_BYTES);
+        call->done = done;
+        router_call(c->owner->router, call);
+    }
+}
+
+static void on_large_again(struct call *call)
+{
+    struct chain *c = call->arg;
+    EXPECT_EQ(ERR_OK, call->result.err);
+    if (--c->waiting == 0) {
+        source_next(c->source, &c->page);
+    }
+}
+
+static void end_snapshot(struct chain *c, const struct source_page *p)
+{
+    EXPECT(p->err == ERR_UNAVAILABLE || (p->err == ERR_OK && c->own_rows == KEYS));
+    source_close(&c->source);
+    c->waiting = 1;
+    chain_done(c);
+}
+
+static void on_snapshot_page(struct source_page *p)
+{
+    struct chain *c = p->arg;
+    for (size_t i = 0; i < p->row_count; i++) {
+        for (size_t k = 0; k < KEYS; k++) {
+            if (slice_equal(slice_of_text(c->keys[k]), p->rows[i].key)) {
+                EXPECT(slice_equal(slice_of(c->large[0], LARGE_BYTES), p->rows[i].value));
+                c->own_rows++;
+            }
+        }
+    }
+    if (p->is_end) {
+        end_snapshot(c, p);
+    } else if (c->pages++ == 0) {
+        put_large(c, 1, on_large_again);
+    } else {
+        source_next(c->source, &c->page);
+    }
+}
+
+static void on_large(struct call *call)
+{
+    struct chain *c = call->arg;
+    EXPECT_EQ(ERR_OK, call->result.err);
+    if (--c->waiting > 0) {
+        return;
+    }
+    const struct source_config config = {.kind = SOURCE_RANGE,
+                                         .table = c->snapshot_table,
+                                         .is_snapshot = true,
+                                         .is_reverse = random_below(&c->random, 2) == 0,
+                                         .order = &c->order};
+    c->pages = 0;
+    c->own_rows = 0;
+    c->source = source_open(c->owner->router, &config);
+    c->page = (struct source_page){.bytes_max = 2000, .done = on_snapshot_page, .arg = c};
+    source_next(c->source, &c->page);
+}
+
+static void step_snapshot(struct chain *c)
+{
+    c->snapshot_table = table_of(c, draw_table(c))->id;
+    fill_large(c, 0);
+    fill_large(c, 1);
+    put_large(c, 0, on_large);
+}
+
 /* ---- Tables ---- */
 
 static void change_table(struct chain *c, enum table_change_kind kind, table_change_fn done)
@@ -404,8 +493,8 @@ static void step_check(struct chain *c)
 
 static void chain_next(struct chain *c)
 {
-    static void (*const steps[])(struct chain * c) = {step_pipeline, step_many,   step_txn,
-                                                      step_add,      step_source, step_table};
+    static void (*const steps[])(struct chain * c) = {
+        step_pipeline, step_many, step_txn, step_add, step_source, step_snapshot, step_table};
     struct real_loop *l = c->owner;
     if (c->steps++ == (l->node->is_check ? 1 : STEPS)) {
         l->chains_left--;
