@@ -14,10 +14,12 @@ import tempfile
 
 import grpc
 import regatta_file
-from node import Node, expect, run
+from node import Node, expect, program, run
 
 RECORDS = int(os.environ.get("HOLDFAST_SEED_RECORDS", "1000000"))
 MIB = 1 << 20
+with open(program(), "rb") as binary:  # a sanitizer keeps what is freed
+    PEAK_MIB = 1500 if b"__asan_init" in binary.read() else 400
 TEXT_DAMAGED = "the backup is damaged"
 
 
@@ -94,7 +96,7 @@ def test_file():
     """Its bytes are those of the format, read without the program."""
     with Node() as node, Regatta(node) as r:
         r.create("t")
-        seed = random.randrange(1 << 30)
+        seed = random.SystemRandom().randrange(1 << 30)
         print("HOLDFAST_SEED=%d" % seed)
         wanted = fill(r, b"t", 2000, seed)
         data = file_of(r, b"t")
@@ -212,7 +214,7 @@ def test_damage():
 
         for size in (1, 9, 12, 100, len(good) // 2, len(good) - 1):
             refused("the backup is cut short", good[:size])
-        seed = random.randrange(1 << 30)
+        seed = random.SystemRandom().randrange(1 << 30)
         print("HOLDFAST_SEED=%d" % seed)
         random.seed(seed)
         for _ in range(30):
@@ -308,12 +310,12 @@ def test_large_table():
         backup_all(r, folder)
         print("%d MiB; the node's peak while backing up: %d MiB"
               % (os.path.getsize(os.path.join(folder, "t.bak")) >> 20, peak_mib(node)))
-        expect(True, peak_mib(node) < 400)
+        expect(True, peak_mib(node) < PEAK_MIB)
         with Node(*options) as other, Regatta(other) as o, \
                 tempfile.TemporaryDirectory() as again:
             restore_all(o, folder)
             print("the other node's peak while restoring: %d MiB" % peak_mib(other))
-            expect(True, peak_mib(other) < 400)
+            expect(True, peak_mib(other) < PEAK_MIB)
             expect(RECORDS, o.range(count_only=True, **ALL).count)
             backup_all(o, again)
             expect(md5_of(os.path.join(folder, "t.bak")), md5_of(os.path.join(again, "t.bak")))
@@ -332,7 +334,7 @@ def test_slow_client():
             next(stream)
         for i in range(200):  # time for the node to do too much, if it would
             r.range(key=b"%d" % (i % 100))
-        expect(True, peak_mib(node) - before < 64, "grown by %d MiB" % (peak_mib(node) - before))
+        expect(True, peak_mib(node) - before < PEAK_MIB // 6, "grown by %d MiB" % (peak_mib(node) - before))
         for stream in streams:
             expect(True, sum(len(p.data) for p in stream) > 95 * MIB)
 

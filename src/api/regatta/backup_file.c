@@ -1,5 +1,6 @@
 #include "api/regatta/backup_file.h"
 
+#include "base/check.h"
 #include "wire/protobuf.h"
 
 #define LENGTH_BYTES 8
@@ -125,6 +126,7 @@ static enum backup_read take_command(struct backup_reader *r, struct slice *comm
     if (rest.size < LENGTH_BYTES) {
         return BACKUP_MORE;
     }
+    CHECK(rest.data != NULL);
     for (unsigned i = 0; i < LENGTH_BYTES; i++) {
         size |= (uint64_t)rest.data[i] << (8 * i);
     }

@@ -39,10 +39,8 @@ static char *client_url(struct grpc_call *g)
 
 static char *name_text(struct grpc_call *g, const char *text)
 {
-    const size_t size = strlen(text);
-    char *copy = arena_zero(g->x->arena, size + 1);
-    memcpy(copy, text, size);
-    return copy;
+    const size_t size = strlen(text) + 1;
+    return memcpy(arena_get(g->x->arena, size), text, size);
 }
 
 void regatta_member_list(struct grpc_call *g, const ProtobufCMessage *m)
@@ -68,11 +66,9 @@ void regatta_member_list(struct grpc_call *g, const ProtobufCMessage *m)
 
 /* ---- Status ---- */
 
-typedef Google__Protobuf__Struct__FieldsEntry setting_entry;
-
 struct settings {
     struct grpc_call *g;
-    setting_entry *entries[SETTINGS_MAX];
+    Google__Protobuf__Struct__FieldsEntry *entries[SETTINGS_MAX];
     size_t count;
 };
 
@@ -97,7 +93,7 @@ static void add_setting(void *arg, const char *name, const char *value)
         return;
     }
     struct arena *arena = s->g->x->arena;
-    setting_entry *entry = arena_get(arena, sizeof(*entry));
+    Google__Protobuf__Struct__FieldsEntry *entry = arena_get(arena, sizeof(*entry));
     Google__Protobuf__Value *held = arena_get(arena, sizeof(*held));
     google__protobuf__struct__fields_entry__init(entry);
     google__protobuf__value__init(held);
@@ -113,7 +109,7 @@ static void add_tables(struct grpc_call *g, Regatta__V1__StatusResponse *reply)
     struct arena *arena = g->x->arena;
     size_t count = 0;
     const struct table *const *tables = router_tables(grpc_context(g)->router, &count);
-    reply->tables = arena_get(arena, count * sizeof(*reply->tables));
+    reply->tables = arena_get(arena, count * sizeof(Regatta__V1__StatusResponse__TablesEntry *));
     for (size_t i = 0; i < count; i++) {
         if (!is_regatta_table(tables[i])) {
             continue;

@@ -47,9 +47,9 @@ void pairs_reserve(struct pairs *p, size_t count)
     if (count <= p->room) {
         return;
     }
-    Mvcc__V1__KeyValue **list = arena_get(p->arena, count * sizeof(*list));
+    Mvcc__V1__KeyValue **list = arena_get(p->arena, count * sizeof(Mvcc__V1__KeyValue *));
     if (p->count > 0) {
-        memcpy(list, p->list, p->count * sizeof(*list));
+        memcpy(list, p->list, p->count * sizeof(Mvcc__V1__KeyValue *));
     }
     p->list = list;
     p->room = count;

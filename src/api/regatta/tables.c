@@ -127,7 +127,7 @@ void regatta_list_tables(struct grpc_call *g, const ProtobufCMessage *m)
         return;
     }
     const struct table *const *tables = router_tables(router, &count);
-    reply.tables = arena_get(arena, count * sizeof(*reply.tables));
+    reply.tables = arena_get(arena, count * sizeof(Regatta__V1__TableInfo *));
     for (size_t i = 0; i < count; i++) {
         if (!is_regatta_table(tables[i])) {
             continue;

@@ -5,8 +5,6 @@
 #include "api/regatta/pairs.h"
 #include "base/check.h"
 
-typedef Mvcc__V1__RequestOp request_op;
-
 struct txn_op {
     struct grpc_op o;
     const Regatta__V1__TxnRequest *q;
@@ -103,7 +101,7 @@ static struct refusal add_compare(struct building *b, const Mvcc__V1__Compare *c
 
 /* The write of an operation, behind the read of what it replaces if that is asked for; or its read.
  * 0: it is unknown. */
-static size_t parts_of(const request_op *r)
+static size_t parts_of(const Mvcc__V1__RequestOp *r)
 {
     switch (r->request_case) {
     case MVCC__V1__REQUEST_OP__REQUEST_REQUEST_RANGE:
@@ -119,7 +117,7 @@ static size_t parts_of(const request_op *r)
 }
 
 /* The keys that an operation is about. */
-static struct extent extent_of_op(const request_op *r)
+static struct extent extent_of_op(const Mvcc__V1__RequestOp *r)
 {
     if (r->request_case == MVCC__V1__REQUEST_OP__REQUEST_REQUEST_RANGE) {
         const Mvcc__V1__RequestOp__Range *q = r->request_range;
@@ -161,7 +159,7 @@ static struct refusal fill_put(const Mvcc__V1__RequestOp__Put *q, struct op *op)
 }
 
 /* Fills the parts of one operation. */
-static struct refusal fill_parts(struct building *b, const request_op *r, struct op *parts)
+static struct refusal fill_parts(struct building *b, const Mvcc__V1__RequestOp *r, struct op *parts)
 {
     const size_t count = parts_of(r);
     const struct extent extent = extent_of_op(r);
@@ -190,8 +188,8 @@ static struct refusal fill_parts(struct building *b, const request_op *r, struct
 }
 
 /* A branch's operations, in the arena. */
-static struct refusal fill_branch(struct building *b, request_op *const *list, size_t count,
-                                  const struct op **ops, uint32_t *op_count)
+static struct refusal fill_branch(struct building *b, Mvcc__V1__RequestOp *const *list,
+                                  size_t count, const struct op **ops, uint32_t *op_count)
 {
     size_t total = 0;
     for (size_t i = 0; i < count; i++) {
@@ -240,8 +238,9 @@ static struct refusal fill_txn(struct building *b, const Regatta__V1__TxnRequest
 /* ---- The answer ---- */
 
 /* The answer to one operation, from the results of its parts. */
-static enum err answer_one(struct arena *arena, const request_op *r, const struct op *parts,
-                           const struct result *results, Mvcc__V1__ResponseOp *out)
+static enum err answer_one(struct arena *arena, const Mvcc__V1__RequestOp *r,
+                           const struct op *parts, const struct result *results,
+                           Mvcc__V1__ResponseOp *out)
 {
     const size_t count = parts_of(r);
     const struct result *last = &results[count - 1];
@@ -291,11 +290,11 @@ static enum err answer_branch(const struct txn_op *t, const struct result *resul
 {
     struct arena *arena = t->o.g->x->arena;
     const bool is_else = !result->succeeded;
-    request_op *const *list = is_else ? t->q->failure : t->q->success;
+    Mvcc__V1__RequestOp *const *list = is_else ? t->q->failure : t->q->success;
     const size_t count = is_else ? t->q->n_failure : t->q->n_success;
     const struct op *parts = is_else ? t->o.call.op.else_ops : t->o.call.op.ops;
     const struct result *results = result->results;
-    reply->responses = arena_get(arena, count * sizeof(*reply->responses));
+    reply->responses = arena_get(arena, count * sizeof(Mvcc__V1__ResponseOp *));
     for (size_t i = 0; i < count; i++) {
         const size_t used = parts_of(list[i]);
         if (used == 0) {
