@@ -8,6 +8,7 @@
  * it are published, and the view that is pinned then has them. */
 #include "base/check.h"
 #include "base/mem.h"
+#include "base/planted.h"
 #include "router/router_private.h"
 
 #define PAGE_LEAST ((size_t)4 << 10) /* bytes asked of one shard */
@@ -182,7 +183,7 @@ static void send(struct strand *d, call_fn done)
     struct source *s = d->source;
     d->call.done = done;
     d->call.order = s->config.order;
-    d->call.view = d->view;
+    d->call.view = planted("newer-pages") ? NULL : d->view;
     const struct table *t = table_of(s);
     if (t == NULL || !atomic_load(&s->router->node->is_ready)) {
         router_call(s->router, &d->call); /* is refused, in its own time */

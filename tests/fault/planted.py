@@ -18,6 +18,7 @@ CAUGHT_BY = {
     "forget-ids": [POWER],
     "ignore-expiry": [("test_model_random", {})],
     "stale-reads": [("test_order", {})],
+    "newer-pages": [("test_snapshots", {})],
 }
 
 
