@@ -37,7 +37,6 @@ struct go_member {
 /* The members of the first value in `text`, in their order, all in the arena; none of null. What
  * follows the value is not looked at. Errors: ERR_INVALID, with Go's text. */
 MUST_CHECK enum err go_json_members(struct slice text, struct arena *arena,
-                                    struct go_member **members, size_t *count,
-                                    struct err_why *why);
+                                    struct go_member **members, size_t *count, struct err_why *why);
 
 #endif
