@@ -63,7 +63,7 @@ void http2_open(struct connection *c)
 {
     struct http2_connection *h = mem_zero(1, sizeof(*h));
     h->connection = c;
-    h->session = http2_session_new(http2_events(), h);
+    h->session = http2_session_new(http2_events(), h, &c->loop->http2_pool);
     h->idle_ns = loop_now_ns(c->loop->loop);
     list_init(&h->exchanges);
     list_init(&h->due);

@@ -93,6 +93,7 @@ void http2_exchanges_free(struct front_loop *l)
         l->http2_exchanges = e->spare;
         free_exchange(e);
     }
+    http2_pool_deinit(&l->http2_pool);
 }
 
 /* Its stream is closed, or its whole connection. */

@@ -28,6 +28,7 @@
 #include "front/pipe.h"
 #include "sys/mailbox.h"
 #include "wire/http1.h"
+#include "wire/http2.h"
 
 /* ---- Limits ---- */
 
@@ -169,6 +170,7 @@ struct front_loop {
     size_t exchange_count;
     struct http2_exchange *http2_exchanges; /* spare ones */
     size_t http2_exchange_count;
+    struct http2_pool http2_pool;
     struct route_stats *routes; /* [ROUTES_MAX], by address of the route */
     uint64_t done_ns;           /* when this turn's answers are made; 0: not asked yet */
     uint64_t date_s;            /* the second that `date` tells */

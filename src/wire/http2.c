@@ -334,30 +334,6 @@ static int on_stream_close(nghttp2_session *ng, int32_t stream_id, uint32_t code
 
 /* ---- The session ---- */
 
-static void *on_malloc(size_t size, void *arg)
-{
-    (void)arg;
-    return mem_alloc(size);
-}
-
-static void on_free(void *memory, void *arg)
-{
-    (void)arg;
-    mem_free(memory);
-}
-
-static void *on_calloc(size_t count_, size_t size, void *arg)
-{
-    (void)arg;
-    return mem_zero(count_, size);
-}
-
-static void *on_realloc(void *memory, size_t size, void *arg)
-{
-    (void)arg;
-    return mem_resize(memory, size);
-}
-
 static nghttp2_session_callbacks *callbacks_new(void)
 {
     nghttp2_session_callbacks *c = NULL;
@@ -400,13 +376,14 @@ static void send_settings(struct http2_session *h)
                                                 HTTP2_CONNECTION_WINDOW) == 0);
 }
 
-struct http2_session *http2_session_new(const struct http2_events *events, void *arg)
+struct http2_session *http2_session_new(const struct http2_events *events, void *arg,
+                                        struct http2_pool *pool)
 {
     struct http2_session *h = mem_zero(1, sizeof(*h));
     h->events = events;
     h->arg = arg;
     h->is_in_head = true;
-    nghttp2_mem memory = {NULL, on_malloc, on_free, on_calloc, on_realloc};
+    nghttp2_mem memory = http2_pool_memory(pool);
     nghttp2_session_callbacks *callbacks = callbacks_new();
     nghttp2_option *options = options_new();
     CHECK(nghttp2_session_server_new3(&h->ng, callbacks, h, options, &memory) == 0);

@@ -31,6 +31,9 @@
 #define HTTP2_ACKS_MAX          1000  /* waiting to be sent */
 #define HTTP2_ANSWER_HEADERS    96    /* of an answer or its trailers; more are a CHECK */
 
+#define HTTP2_POOL_CLASSES 10   /* sizes of pieces kept by a pool: up to 640 bytes */
+#define HTTP2_POOL_PIECES  1024 /* kept of each */
+
 /* How streams and connections end (RFC 9113 section 7). */
 enum http2_code {
     HTTP2_NO_ERROR = 0,
@@ -87,8 +90,19 @@ struct http2_events {
 
 /* ---- The connection ---- */
 
-/* Borrows `events`. The first bytes of input are the client's preface. */
-struct http2_session *http2_session_new(const struct http2_events *events, void *arg);
+/* Memory that sessions of one thread share: pieces that were given back and are kept. Zeroed is
+ * empty. */
+struct http2_pool {
+    union http2_piece *lists[HTTP2_POOL_CLASSES];
+    unsigned counts[HTTP2_POOL_CLASSES];
+};
+
+/* After the last session that used it. */
+void http2_pool_deinit(struct http2_pool *pool);
+
+/* Borrows `events` and `pool`. The first bytes of input are the client's preface. */
+struct http2_session *http2_session_new(const struct http2_events *events, void *arg,
+                                        struct http2_pool *pool);
 
 /* No events: streams that are open are forgotten. Harmless when `*h` is NULL. */
 void http2_session_free(struct http2_session **h);

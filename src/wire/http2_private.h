@@ -30,6 +30,9 @@ struct http2_session {
     size_t out_max;
 };
 
+/* nghttp2's allocator. It copies the struct, and borrows `pool`. */
+nghttp2_mem http2_pool_memory(struct http2_pool *pool);
+
 /* nghttp2 calls these to send the body of an answer. */
 ssize_t http2_on_read(nghttp2_session *ng, int32_t stream_id, uint8_t *to, size_t size,
                       uint32_t *flags, nghttp2_data_source *source, void *arg);

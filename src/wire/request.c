@@ -22,13 +22,23 @@ enum http_method request_method(struct slice text)
     }
 }
 
+/* Characters of names of hosts, addresses and ports. */
+static const uint8_t of_authority[256] = {
+    ['.'] = 1, ['-'] = 1, ['_'] = 1, [':'] = 1, ['['] = 1, [']'] = 1, ['%'] = 1, ['~'] = 1,
+    ['0'] = 1, ['1'] = 1, ['2'] = 1, ['3'] = 1, ['4'] = 1, ['5'] = 1, ['6'] = 1, ['7'] = 1,
+    ['8'] = 1, ['9'] = 1, ['A'] = 1, ['B'] = 1, ['C'] = 1, ['D'] = 1, ['E'] = 1, ['F'] = 1,
+    ['G'] = 1, ['H'] = 1, ['I'] = 1, ['J'] = 1, ['K'] = 1, ['L'] = 1, ['M'] = 1, ['N'] = 1,
+    ['O'] = 1, ['P'] = 1, ['Q'] = 1, ['R'] = 1, ['S'] = 1, ['T'] = 1, ['U'] = 1, ['V'] = 1,
+    ['W'] = 1, ['X'] = 1, ['Y'] = 1, ['Z'] = 1, ['a'] = 1, ['b'] = 1, ['c'] = 1, ['d'] = 1,
+    ['e'] = 1, ['f'] = 1, ['g'] = 1, ['h'] = 1, ['i'] = 1, ['j'] = 1, ['k'] = 1, ['l'] = 1,
+    ['m'] = 1, ['n'] = 1, ['o'] = 1, ['p'] = 1, ['q'] = 1, ['r'] = 1, ['s'] = 1, ['t'] = 1,
+    ['u'] = 1, ['v'] = 1, ['w'] = 1, ['x'] = 1, ['y'] = 1, ['z'] = 1,
+};
+
 bool request_is_authority(struct slice host)
 {
     for (size_t i = 0; i < host.size; i++) {
-        const uint8_t byte = host.data[i];
-        const bool is_letter = (byte | 0x20) >= 'a' && (byte | 0x20) <= 'z';
-        const bool is_digit = byte >= '0' && byte <= '9';
-        if (!is_letter && !is_digit && (byte == 0 || strchr(".-_:[]%~", byte) == NULL)) {
+        if (of_authority[host.data[i]] == 0) {
             return false;
         }
     }

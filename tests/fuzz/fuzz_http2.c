@@ -21,6 +21,7 @@ struct served {
 };
 
 struct server {
+    struct http2_pool pool;
     struct http2_session *session;
     struct list streams;
     size_t count;
@@ -190,7 +191,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     struct server server = {.style = data[1] & ~OWN_START};
     list_init(&server.streams);
-    server.session = http2_session_new(&events, &server);
+    server.session = http2_session_new(&events, &server, &server.pool);
     if ((data[1] & OWN_START) == 0) {
         static const char start[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0";
         http2_session_input(server.session, slice_of(start, sizeof(start)), 0);
@@ -203,6 +204,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     CHECK(waiting == http2_session_waiting(server.session));
     http2_session_drain(server.session);
     http2_session_free(&server.session);
+    http2_pool_deinit(&server.pool);
     while (!list_empty(&server.streams)) {
         free_served(&server, container_of(server.streams.next, struct served, link));
     }

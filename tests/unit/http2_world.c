@@ -63,7 +63,7 @@ static const struct http2_events *events(void)
 void world_open(struct http2_world *w, uint32_t window, bool keeps_windows)
 {
     *w = (struct http2_world){.is_consuming = true};
-    w->server = http2_session_new(events(), w);
+    w->server = http2_session_new(events(), w, &w->pool);
     w->client = http2_client_new(window, keeps_windows);
     world_carry(w);
 }
@@ -71,6 +71,7 @@ void world_open(struct http2_world *w, uint32_t window, bool keeps_windows)
 void world_close(struct http2_world *w)
 {
     http2_session_free(&w->server);
+    http2_pool_deinit(&w->pool);
     http2_client_free(&w->client);
     for (size_t i = 0; i < w->count; i++) {
         struct served *s = w->served[i];

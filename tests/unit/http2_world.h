@@ -18,6 +18,7 @@ struct served {
 };
 
 struct http2_world {
+    struct http2_pool pool;
     struct http2_session *server;
     struct http2_client *client;
     struct served *served[SERVED_MAX]; /* in the order in which they came */

@@ -1,6 +1,7 @@
 /* The server's side of HTTP/2 against nghttp2's client, and against frames that no good client
  * sends. Limits of attacks have a file of their own: test_http2_limits.c. */
 #include "http2_world.h"
+#include "wire/http2_private.h"
 
 static struct slice text(const char *s)
 {
@@ -537,7 +538,7 @@ static void test_preface(void)
         struct http2_world w;
         world_open(&w, 65535, false);
         http2_session_free(&w.server);
-        w.server = http2_session_new(&(const struct http2_events){0}, &w);
+        w.server = http2_session_new(&(const struct http2_events){0}, &w, &w.pool);
         EXPECT(http2_session_is_in_head(w.server));
         struct buf in = {0};
         buf_append_text(&in, bad[i]);
@@ -570,6 +571,39 @@ static void test_in_head(void)
     world_close(&w);
 }
 
+/* Pieces of all sizes keep their bytes, also when they grow, and come back for the next one. */
+static void test_pool(void)
+{
+    struct http2_pool pool = {0};
+    nghttp2_mem memory = http2_pool_memory(&pool);
+    static const uint8_t zeros[3000];
+    for (size_t size = 0; size < 1500; size++) {
+        uint8_t *a = memory.calloc(size, 2, memory.mem_user_data);
+        EXPECT(((uintptr_t)a & 15) == 0);
+        EXPECT(size == 0 || memcmp(a, zeros, 2 * size) == 0);
+        uint8_t *b = memory.malloc(size, memory.mem_user_data);
+        memset(a, 'a', 2 * size);
+        memset(b, 'b', size);
+        a = memory.realloc(a, 3 * size + 1, memory.mem_user_data);
+        for (size_t i = 0; i < 2 * size; i++) {
+            EXPECT_EQ('a', a[i]);
+        }
+        memset(a, 'a', 3 * size + 1);
+        for (size_t i = 0; i < size; i++) {
+            EXPECT_EQ('b', b[i]);
+        }
+        memory.free(b, memory.mem_user_data);
+        memory.free(a, memory.mem_user_data);
+    }
+    memory.free(NULL, memory.mem_user_data);
+    void *first = memory.realloc(NULL, 100, memory.mem_user_data);
+    memory.free(first, memory.mem_user_data);
+    EXPECT(memory.malloc(101, memory.mem_user_data) == first);
+    memory.free(first, memory.mem_user_data);
+    http2_pool_deinit(&pool);
+    EXPECT(pool.lists[1] == NULL);
+}
+
 static const struct test_case cases[] = {
     {"request", test_request},
     {"methods", test_methods},
@@ -589,6 +623,7 @@ static const struct test_case cases[] = {
     {"drain_at_once", test_drain_at_once},
     {"preface", test_preface},
     {"in_head", test_in_head},
+    {"pool", test_pool},
 };
 
 TEST_MAIN(cases)
