@@ -106,7 +106,8 @@ static bool take_own(struct tls_context *c, X509 *certificate, size_t index)
     return SSL_CTX_add1_chain_cert(c->ssl, certificate) == 1;
 }
 
-/* Nobody can be asked for a password. */
+/* Nobody can be asked for a password.
+ * NOLINTNEXTLINE(readability-non-const-parameter): the type is OpenSSL's. */
 static int no_password(char *text, int size, int is_writing, void *arg)
 {
     (void)text;
