@@ -9,8 +9,10 @@ void http_page(struct http_exchange *x, unsigned status, const char *type, struc
         http_respond(x, status, NULL, 0, body);
         return;
     }
-    const struct http_header header = {SLICE("Content-Type"), slice_of_text(type)};
-    http_respond(x, status, &header, 1, body);
+    /* Over TLS a browser may read it, which must not guess what it is. */
+    const struct http_header headers[] = {{SLICE("Content-Type"), slice_of_text(type)},
+                                          {SLICE("X-Content-Type-Options"), SLICE("nosniff")}};
+    http_respond(x, status, headers, x->is_tls ? 2 : 1, body);
 }
 
 void http_page_empty(struct http_exchange *x, unsigned status)

@@ -104,7 +104,8 @@ unsigned exchange_prepare(struct exchange *e, const struct http_request *request
                                   .request = *request,
                                   .arena = &e->arena,
                                   .connection_order = e->x.connection_order,
-                                  .loop_arg = l->context};
+                                  .loop_arg = l->context,
+                                  .is_tls = e->x.is_tls};
     e->stats = stats_of(l, e->x.route, dialect);
     e->x.stats = e->stats;
     e->started_ns = front_now_ns(l);
