@@ -113,6 +113,63 @@ def test_strato_shares_its_data():
         expect("INVALID_ARGUMENT", failure(client.stub("proto.Counter").CounterGet, get)[0])
 
 
+# Each method with a request for key `k` of its table.
+STRATO = [
+    ("cache", "Cache", "CacheGet", "CacheGetRequest", lambda k: {"key": k}),
+    ("cache", "Cache", "CacheSet", "CacheSetRequest", lambda k: {"key": k, "item": {"value": "v"}}),
+    ("counters", "Counter", "CounterGet", "GetCounterRequest", lambda k: {"key": k}),
+    ("counters", "Counter", "GetCounter", "GetCounterRequest", lambda k: {"key": k}),
+    ("counters", "Counter", "CounterIncrement", "IncrementCounterRequest", lambda k: {"key": k}),
+    ("counters", "Counter", "IncrementCounter", "IncrementCounterRequest", lambda k: {"key": k}),
+    ("kv", "KV", "KVGet", "Location", lambda k: {"key": k}),
+    ("kv", "KV", "KVPut", "PutRequest", lambda k: {"location": {"key": k}, "value": {}}),
+    ("kv", "KV", "KVDelete", "Location", lambda k: {"key": k}),
+    ("sets", "Set", "GetSet", "GetSetRequest", lambda k: {"set": k}),
+    ("sets", "Set", "SetGet", "GetSetRequest", lambda k: {"set": k}),
+    ("sets", "Set", "AddToSet", "ModifySetRequest", lambda k: {"set": k, "item": "i"}),
+    ("sets", "Set", "SetAdd", "ModifySetRequest", lambda k: {"set": k, "item": "i"}),
+    ("sets", "Set", "RemoveFromSet", "ModifySetRequest", lambda k: {"set": k, "item": "i"}),
+    ("sets", "Set", "SetRemove", "ModifySetRequest", lambda k: {"set": k, "item": "i"}),
+    ("flags", "Flag", "FlagGet", "FlagGetRequest", lambda k: {"key": k}),
+    ("flags", "Flag", "FlagSet", "FlagSetRequest", lambda k: {"key": k, "value": True}),
+]
+REPLACES_ANY_TYPE = ("CacheSet", "KVPut", "KVDelete", "FlagSet")
+
+
+def test_strato_refusals():
+    """What every method answers to a key that is too long, a deadline that has passed, bytes that
+    are no message, no message at all, and a record of another type."""
+    with Node() as node, Client(node) as client:
+        redis = node.redis()
+        for table, service, name, type_name, fields in STRATO:
+            path = "/proto.%s/%s" % (service, name)
+
+            def request(key):
+                return client.message("proto." + type_name, **fields(key))
+
+            method = getattr(client.stub("proto." + service), name)
+            expect(("RESOURCE_EXHAUSTED", "over a limit of this server"),
+                   failure(method, request("k" * 65537)), path)
+            expect("DEADLINE_EXCEEDED",
+                   web_status(node, path, request("k"), {"grpc-timeout": "0n"}), path)
+            expect("INTERNAL", failure(client.raw(path), b"\x0a\x05k")[0], path)
+            expect("INTERNAL", failure(client.raw(path, "stream_unary"), iter([]))[0], path)
+            redis.ask("SELECT", table)
+            redis.ask("DEL", "other")
+            if table == "sets":
+                redis.ask("SET", "other", "a string")
+            else:
+                redis.ask("SADD", "other", "a member")
+            wrong = "OK" if name in REPLACES_ANY_TYPE else "FAILED_PRECONDITION"
+            expect(wrong, failure(method, request("other"))[0], path)
+        metrics = node.request("GET", "/metrics").body.decode()
+        expect(True, 'holdfast_errors_total{dialect="strato",operation="rpc_kv_get",'
+                     'error="too_large"} 1' in metrics, metrics)
+    with Node("--max-value", "1KiB") as node, Client(node) as client:
+        big = client.message("proto.PutRequest", location={"key": "a"}, value={"content": b"x" * 1025})
+        expect("RESOURCE_EXHAUSTED", failure(client.stub("proto.KV").KVPut, big)[0])
+
+
 def test_acknowledged_is_kept():
     with Node() as node:
         with Client(node) as client:
@@ -603,7 +660,7 @@ def is_needed(file, services, client):
 
 
 if __name__ == "__main__":
-    sys.exit(run([test_strato, test_strato_shares_its_data, test_acknowledged_is_kept, test_unknown,
+    sys.exit(run([test_strato, test_strato_shares_its_data, test_strato_refusals, test_acknowledged_is_kept, test_unknown,
                   test_texts_and_metadata, test_broken_requests, test_sizes, test_deadlines,
                   test_cancel, test_many_streams, test_long_stream, test_stream_answers_at_once,
                   test_slow_reader, test_gzip, test_encodings, test_web, test_web_origins,

@@ -441,6 +441,37 @@ static void test_strings(void)
     arena_deinit(&arena);
 }
 
+/* DESIGN section 8, row by row. */
+static void test_errors(void)
+{
+    static const enum grpc_status table[ERR_COUNT] = {
+        [ERR_NOT_FOUND] = GRPC_NOT_FOUND,
+        [ERR_ALREADY_EXISTS] = GRPC_ALREADY_EXISTS,
+        [ERR_WRONG_TYPE] = GRPC_FAILED_PRECONDITION,
+        [ERR_CONFLICT] = GRPC_ABORTED,
+        [ERR_INVALID] = GRPC_INVALID_ARGUMENT,
+        [ERR_NOT_A_NUMBER] = GRPC_INVALID_ARGUMENT,
+        [ERR_OVERFLOW] = GRPC_OUT_OF_RANGE,
+        [ERR_TOO_LARGE] = GRPC_RESOURCE_EXHAUSTED,
+        [ERR_CROSS_SHARD] = GRPC_INVALID_ARGUMENT,
+        [ERR_UNIMPLEMENTED] = GRPC_UNIMPLEMENTED,
+        [ERR_DENIED] = GRPC_PERMISSION_DENIED,
+        [ERR_UNAUTHENTICATED] = GRPC_UNAUTHENTICATED,
+        [ERR_BUSY] = GRPC_RESOURCE_EXHAUSTED,
+        [ERR_NO_SPACE] = GRPC_RESOURCE_EXHAUSTED,
+        [ERR_STARTING] = GRPC_UNAVAILABLE,
+        [ERR_UNAVAILABLE] = GRPC_UNAVAILABLE,
+        [ERR_UNKNOWN_OUTCOME] = GRPC_UNKNOWN,
+        [ERR_TIMEOUT] = GRPC_DEADLINE_EXCEEDED,
+        [ERR_CANCELED] = GRPC_CANCELLED,
+        [ERR_IO] = GRPC_INTERNAL,
+        [ERR_CORRUPT] = GRPC_DATA_LOSS,
+    };
+    for (int e = 0; e < ERR_WOULD_WAIT; e++) {
+        EXPECT_EQ(table[e], grpc_status_of((enum err)e));
+    }
+}
+
 static const struct test_case cases[] = {
     {"messages_in_any_pieces", test_messages_in_any_pieces},
     {"pause", test_pause},
@@ -454,6 +485,7 @@ static const struct test_case cases[] = {
     {"depth", test_depth},
     {"parts", test_parts},
     {"strings", test_strings},
+    {"errors", test_errors},
 };
 
 TEST_MAIN(cases)
