@@ -310,32 +310,21 @@ static void on_done(struct call *call)
     pump(f);
 }
 
-/* All that has come in this turn, in its order. */
+/* All that has come in this turn, in its order. (Grouping it by shards, router_call_many(), gains
+ * nothing: what comes in one turn is one commit anyway.) */
 static void send_fresh(struct grpc_flow *f)
 {
-    struct router *r = grpc_context(f->g)->router;
-    struct call *calls[GATHER_MAX];
-    size_t count = 0;
     while (f->fresh != NULL) {
         struct grpc_flow_slot *s = f->fresh;
         f->fresh = s->next;
         f->fresh_count--;
         if (f->g->is_aborted || f->has_failed) {
             settle(s);
-            continue;
-        }
-        s->state = SLOT_CALLED;
-        if (!f->ops->is_grouped) {
-            router_call(r, &s->call);
-            continue;
-        }
-        calls[count++] = &s->call;
-        if (count == GATHER_MAX || f->fresh == NULL) {
-            router_call_many(r, calls, count);
-            count = 0;
+        } else {
+            s->state = SLOT_CALLED;
+            router_call(grpc_context(f->g)->router, &s->call);
         }
     }
-    CHECK(count == 0);
 }
 
 /* Not the whole of what has come in one turn waits for its end, or it would be far from the

@@ -57,7 +57,6 @@ struct grpc_flow_ops {
     /* All is answered, the last message has come: grpc_finish() or grpc_reply(). */
     void (*end)(struct grpc_call *g);
     uint32_t slots_max; /* 0: FLOW_SLOTS_MAX */
-    bool is_grouped;    /* all are point operations of one table: router_call_many() */
     bool is_silent;     /* no answer but the last: as many at once as there may be */
 };
 

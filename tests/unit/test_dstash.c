@@ -551,6 +551,76 @@ static void test_index_is_made_twice(void)
     world_close(&t.world);
 }
 
+/* A write that waits for its index is not overtaken by one that finds it. */
+static void test_order_while_an_index_is_made(void)
+{
+    struct fixture t;
+    struct fake_exchange f;
+    struct buf body = {0};
+    char value[16] = "";
+    setup(&t);
+    open_call(&t, &f, "/dstash.KVStore/BatchPut");
+    for (int i = 0; i < 200; i++) {
+        (void)snprintf(value, sizeof(value), "%d", i);
+        named_to(&body, "fresh", "k", value);
+        f.x.route->on_body(&f.x, buf_slice(&body));
+        buf_clear(&body);
+        if (i % 3 > 0) {
+            world_wait(&t.world, 1);
+        }
+        if (i == 100) {
+            named_to(&body, "another", "k", value);
+        }
+    }
+    end_body(&t, &f);
+    fake_close(&f);
+    text_to(&body, "fresh");
+    struct answer a = call(&t, "/dstash.KVStore/Items", &body);
+    EXPECT_EQ(1, a.count);
+    const struct slice got = message_at(&a, 0);
+    EXPECT(memmem(got.data, got.size, value, strlen(value)) != NULL);
+    free_answer(&a);
+    world_close(&t.world);
+}
+
+/* ---- Many streams ---- */
+
+#define STREAMS 320
+
+/* All streams of a loop together have a limit, and each may still go on a little. */
+static void test_streams_share_a_limit(void)
+{
+    struct fixture t;
+    struct buf body = {0};
+    struct fake_exchange *f = calloc(STREAMS, sizeof(*f));
+    EXPECT(f != NULL);
+    setup(&t);
+    for (size_t i = 0; i < 300; i++) {
+        numbered_to(&body, i, false);
+    }
+    for (size_t i = 0; i < STREAMS; i++) {
+        open_call(&t, &f[i], "/dstash.DStash/BatchLookup");
+        f[i].waiting = HTTP_STREAM_HIGH;
+        f[i].x.route->on_body(&f[i].x, buf_slice(&body));
+        f[i].x.route->on_body(&f[i].x, (struct slice){0});
+        world_wait(&t.world, 1);
+        EXPECT(f[i].is_paused);
+    }
+    for (size_t i = STREAMS; i > 0; i--) {
+        f[i - 1].waiting = 0;
+        f[i - 1].x.route->on_writable(&f[i - 1].x);
+        fake_finish(&f[i - 1], &t.world);
+        struct answer a = read_answer(&f[i - 1]);
+        expect_status(&a, 0, NULL);
+        EXPECT_EQ(300, a.count);
+        buf_deinit(&a.list);
+        fake_close(&f[i - 1]);
+    }
+    free(f);
+    buf_deinit(&body);
+    world_close(&t.world);
+}
+
 /* ---- Items ---- */
 
 static void test_items_at_the_clients_pace(void)
@@ -814,6 +884,8 @@ static const struct test_case cases[] = {
     {"sizes", test_sizes},
     {"index is made by a write", test_index_is_made_by_a_write},
     {"index is made twice", test_index_is_made_twice},
+    {"order while an index is made", test_order_while_an_index_is_made},
+    {"streams share a limit", test_streams_share_a_limit},
     {"items at the client's pace", test_items_at_the_clients_pace},
     {"search", test_search},
     {"search with equal ids", test_search_with_equal_ids},

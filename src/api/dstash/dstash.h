@@ -31,9 +31,8 @@ void dstash_count(const struct grpc_call *g, enum err e);
 MUST_CHECK enum err dstash_find(const struct grpc_call *g, struct slice name, uint32_t *table);
 
 /* The step for a write to the table `name`, which lives as long as the slot: it is made if it does
- * not exist, and the call waits for that. `partition` is that of a new table. */
-enum grpc_flow_step dstash_write(struct grpc_flow_slot *s, struct slice name,
-                                 enum table_partition partition);
+ * not exist, and the call waits for that. */
+enum grpc_flow_step dstash_write(struct grpc_flow_slot *s, struct slice name);
 
 /* ---- Streamed answers (rows.c) ---- */
 

@@ -49,8 +49,7 @@ static enum grpc_flow_step take(struct grpc_flow_slot *s, const ProtobufCMessage
         make_txn(s, &t, string);
     }
     terms_deinit(&t);
-    return wrong != NULL ? dstash_refuse(s, wrong)
-                         : dstash_write(s, SLICE(DSTASH_SEARCH_TABLE), PARTITION_TABLE);
+    return wrong != NULL ? dstash_refuse(s, wrong) : dstash_write(s, SLICE(DSTASH_SEARCH_TABLE));
 }
 
 static void done(struct grpc_flow_slot *s, const struct result *result)

@@ -10,7 +10,6 @@ struct held {
     struct list link; /* of makings */
     struct grpc_flow_slot *slot;
     struct slice name;
-    enum table_partition partition;
 };
 
 /* One for a flow, in its `user`. */
@@ -79,25 +78,34 @@ static void on_made(struct table_change *c)
     }
 }
 
+/* That of the strings must lie in one shard, whoever makes it. */
+static struct table_options options_of(const struct router *r, struct slice name)
+{
+    const struct table *like = router_table(r, SLICE(DSTASH_TABLE));
+    struct table_options options = {.partition = PARTITION_KEY};
+    if (slice_equal(name, SLICE(DSTASH_SEARCH_TABLE))) {
+        options.partition = PARTITION_TABLE;
+    }
+    if (like != NULL) {
+        options.engine = like->options.engine;
+    }
+    return options;
+}
+
 static void make_next(struct grpc_flow *f)
 {
     struct router *r = grpc_context(f->g)->router;
     struct makings *m = f->user;
     const struct held *h = container_of(m->held.next, struct held, link);
-    const struct table *like = router_table(r, SLICE(DSTASH_TABLE));
     m->change = (struct table_change){.kind = TABLE_CREATE,
                                       .name = h->name,
-                                      .options = {.partition = h->partition},
+                                      .options = options_of(r, h->name),
                                       .done = on_made,
                                       .arg = f};
-    if (like != NULL) {
-        m->change.options.engine = like->options.engine;
-    }
     router_change_table(r, &m->change);
 }
 
-static enum grpc_flow_step hold(struct grpc_flow_slot *s, struct slice name,
-                                enum table_partition partition)
+static enum grpc_flow_step hold(struct grpc_flow_slot *s, struct slice name)
 {
     struct grpc_flow *f = s->flow;
     struct arena *arena = f->g->x->arena;
@@ -109,7 +117,7 @@ static enum grpc_flow_step hold(struct grpc_flow_slot *s, struct slice name,
     struct makings *m = f->user;
     const bool is_first = list_empty(&m->held);
     struct held *h = arena_zero(arena, sizeof(*h));
-    *h = (struct held){.slot = s, .name = name, .partition = partition};
+    *h = (struct held){.slot = s, .name = name};
     list_push(&m->held, &h->link);
     if (is_first) {
         make_next(f);
@@ -117,11 +125,14 @@ static enum grpc_flow_step hold(struct grpc_flow_slot *s, struct slice name,
     return FLOW_HELD;
 }
 
-enum grpc_flow_step dstash_write(struct grpc_flow_slot *s, struct slice name,
-                                 enum table_partition partition)
+enum grpc_flow_step dstash_write(struct grpc_flow_slot *s, struct slice name)
 {
+    const struct makings *m = s->flow->user;
     uint32_t table = 0;
     const enum err e = dstash_find(s->flow->g, name, &table);
+    if (e == ERR_OK && m != NULL && !list_empty(&m->held)) { /* not before those in front of it */
+        return hold(s, name);
+    }
     if (e == ERR_OK) {
         set_table(s, table);
         return FLOW_CALL;
@@ -132,5 +143,5 @@ enum grpc_flow_step dstash_write(struct grpc_flow_slot *s, struct slice name,
     if (!table_name_is_valid(name)) {
         return dstash_refuse(s, "the name of an index has 1 to 128 letters, digits, '.', '_', '-'");
     }
-    return hold(s, name, partition);
+    return hold(s, name);
 }

@@ -85,7 +85,7 @@ static enum grpc_flow_step take_put(struct grpc_flow_slot *s, const ProtobufCMes
     if (wrong != NULL) {
         return dstash_refuse(s, wrong);
     }
-    return dstash_write(s, keep(s, &p, OP_PUT, true), PARTITION_KEY);
+    return dstash_write(s, keep(s, &p, OP_PUT, true));
 }
 
 static void done_put(struct grpc_flow_slot *s, const struct result *result)
@@ -101,18 +101,10 @@ static void end_put(struct grpc_call *g)
     grpc_reply(g, &empty.base);
 }
 
-/* Not grouped: with named indexes a stream may write to several tables. */
 static const struct grpc_flow_ops *put_ops(void)
 {
     static const struct grpc_flow_ops ops = {
         .take = take_put, .done = done_put, .end = end_put, .is_silent = true};
-    return &ops;
-}
-
-static const struct grpc_flow_ops *put_one_table_ops(void)
-{
-    static const struct grpc_flow_ops ops = {
-        .take = take_put, .done = done_put, .end = end_put, .is_silent = true, .is_grouped = true};
     return &ops;
 }
 
@@ -123,7 +115,7 @@ void dstash_put(struct grpc_call *g, const ProtobufCMessage *message)
 
 void dstash_batch_put(struct grpc_call *g)
 {
-    (void)grpc_flow_new(g, has_index(g) ? put_ops() : put_one_table_ops());
+    (void)grpc_flow_new(g, put_ops());
 }
 
 /* ---- Lookup ---- */
