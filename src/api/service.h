@@ -3,7 +3,7 @@
  * Each dialect offers one function that looks at the request line and returns its route,
  * or NULL when the path is not its own. front asks them in the order of DESIGN section 9:
  * fixed routes before Estoraje's /{key}. x->loop_arg is the struct loop_context of the
- * loop; x->connection_order the struct call_order of the connection. */
+ * loop; x->connection_order the struct call_order of the connection, or of the stream in HTTP/2. */
 #ifndef API_SERVICE_H
 #define API_SERVICE_H
 

@@ -3,8 +3,8 @@
  *
  * A dialect's handler is given an exchange and answers it exactly once: whole
  * (http_respond), or as a stream. The owner of the connection (front) implements
- * struct http_exchange_ops; HTTP/2 will implement the same. Everything happens on one
- * loop's thread. */
+ * struct http_exchange_ops, for HTTP/1 and for HTTP/2. Everything happens on one loop's
+ * thread. */
 #ifndef WIRE_HTTP_H
 #define WIRE_HTTP_H
 
