@@ -494,6 +494,101 @@ static void test_bytes(void)
     mem_free(other);
 }
 
+/* When the disk is low, nothing is kept there for anybody; in memory it may be. */
+static void test_low_disk(void)
+{
+    struct scene s;
+    struct seen *seen = mem_zero(2, sizeof(*seen));
+    struct reading readings[2];
+    const struct node_config config = {
+        .loops = 2, .shards = 3, .memory_max = 64 << 20, .reserve_bytes = 512 << 10};
+    scene_open(&s, 10, &config);
+    const uint32_t tables[] = {make_table(&s, "disk", TABLE_DISK),
+                               make_table(&s, "memory", TABLE_MEMORY)};
+    for (uint32_t t = 0; t < 2; t++) {
+        put_keys(&s, tables[t]);
+        const struct source_config c = {
+            .kind = SOURCE_RANGE, .table = tables[t], .is_snapshot = true};
+        reading_begin(&readings[t], &s, t, &seen[t], &c);
+        EXPECT(reading_next(&readings[t], 100));
+    }
+    EXPECT_EQ(2, counted(&s));
+    sim_disk_bytes(768 << 10);
+    char value[2000];
+    memset(value, 'x', sizeof(value) - 1);
+    value[sizeof(value) - 1] = '\0';
+    for (int i = 0; i < 1000 && scene_put(&s, tables[0], "grows", value) == ERR_OK; i++) {
+    }
+    scene_run(1500);
+    EXPECT_EQ(1, counted(&s));
+    for (uint32_t t = 0; t < 2; t++) {
+        while (reading_next(&readings[t], 1000)) {
+        }
+        source_close(&readings[t].source);
+    }
+    EXPECT_EQ(ERR_UNAVAILABLE, seen[0].err);
+    expect_keys(&seen[1], false);
+    sim_disk_bytes(64 << 20);
+    scene_run(3000);
+    const struct source_config c = {
+        .kind = SOURCE_RANGE, .table = tables[0], .keys_only = true, .is_snapshot = true};
+    read_all(&s, 0, seen, &c, 100000);
+    EXPECT_EQ(ERR_OK, seen->err);
+    expect_nothing_kept(&s);
+    scene_close(&s);
+    mem_free(seen);
+}
+
+#define CACHED 3000
+
+/* A cache that is always full goes on under a snapshot, and does not evict for the sake of it: that
+ * would only move more into what is kept. */
+static void test_full_cache(void)
+{
+    struct scene s;
+    struct seen *seen = mem_zero(1, sizeof(*seen));
+    struct reading r;
+    char value[1000];
+    const struct node_config config = {.loops = 2, .shards = 2, .memory_max = 2 << 20};
+    const struct table_options options = {.engine = TABLE_MEMORY, .evict = EVICT_LRU};
+    scene_open(&s, 11, &config);
+    EXPECT_EQ(ERR_OK, scene_change(&s, 0, TABLE_CREATE, "lru", options));
+    const uint32_t table = scene_table(&s, "lru");
+    memset(value, 'x', sizeof(value) - 1);
+    value[sizeof(value) - 1] = '\0';
+    for (unsigned i = 0; i < CACHED; i++) {
+        char key[TEXT_MAX];
+        (void)snprintf(key, sizeof(key), "cached %u", i);
+        EXPECT_EQ(ERR_OK, scene_put(&s, table, key, value));
+    }
+    const uint64_t full = scene_count(&s, "lru");
+    EXPECT(full > 500 && full < 2500);
+    const struct source_config c = {
+        .kind = SOURCE_RANGE, .table = table, .keys_only = true, .is_snapshot = true};
+    for (int round = 0; round < 3; round++) {
+        reading_begin(&r, &s, 1, seen, &c);
+        EXPECT(reading_next(&r, 100));
+        for (unsigned i = 0; i < CACHED; i++) {
+            char key[TEXT_MAX];
+            (void)snprintf(key, sizeof(key), "round %d %u", round, i);
+            EXPECT_EQ(ERR_OK, scene_put(&s, table, key, value));
+            EXPECT(scene_count(&s, "lru") > full / 2);
+        }
+        scene_run(4000);
+        EXPECT(counted(&s) < 2); /* what is left keeps less than all may */
+        while (reading_next(&r, 1000)) {
+        }
+        EXPECT_EQ(ERR_UNAVAILABLE, seen->err);
+        source_close(&r.source);
+    }
+    expect_nothing_kept(&s);
+    read_all(&s, 0, seen, &c, 10000);
+    EXPECT_EQ(ERR_OK, seen->err);
+    EXPECT_EQ(scene_count(&s, "lru"), seen->count);
+    scene_close(&s);
+    mem_free(seen);
+}
+
 /* ---- Ends ---- */
 
 static void test_close_early(void)
@@ -627,6 +722,8 @@ static const struct test_case cases[] = {
     {"too_many", test_too_many},
     {"idle", test_idle},
     {"bytes", test_bytes},
+    {"low_disk", test_low_disk},
+    {"full_cache", test_full_cache},
     {"close_early", test_close_early},
     {"errors", test_errors},
     {"power", test_power},
