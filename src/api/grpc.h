@@ -121,6 +121,10 @@ void grpc_reply_packed(struct grpc_call *g, struct slice message);
 /* Ends the call with the status of `e` (DESIGN section 8) and that text, or err_text(e) for NULL.
  */
 void grpc_fail(struct grpc_call *g, enum err e, const char *text);
+
+/* The same with trailing metadata, as in grpc_finish_with(). */
+void grpc_fail_with(struct grpc_call *g, enum err e, const char *text,
+                    const struct http_header *metadata, size_t count);
 enum grpc_status grpc_status_of(enum err e);
 
 /* Bytes that wait for the socket: at HTTP_STREAM_HIGH stop until on_writable. */

@@ -274,6 +274,12 @@ void grpc_reply_packed(struct grpc_call *g, struct slice message)
 
 void grpc_fail(struct grpc_call *g, enum err e, const char *text)
 {
+    grpc_fail_with(g, e, text, NULL, 0);
+}
+
+void grpc_fail_with(struct grpc_call *g, enum err e, const char *text,
+                    const struct http_header *metadata, size_t count)
+{
     const char *said = text == NULL ? http_err_text(e) : text;
-    finish(g, &(struct status){grpc_status_of(e), e, slice_of_text(said), NULL, 0});
+    finish(g, &(struct status){grpc_status_of(e), e, slice_of_text(said), metadata, count});
 }

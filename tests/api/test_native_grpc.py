@@ -201,6 +201,12 @@ def test_statuses():
                                               failure.detail.may_have_happened,
                                               failure.detail.retry_after_ms))
             expect(["holdfast.v1.ErrorDetail"], failure.types)
+        metrics = node.request("GET", "/metrics").body.decode()
+        for operation, error in (("grpc_get", "wrong_type"), ("grpc_put", "conflict"),
+                                 ("grpc_rename", "cross_shard"), ("grpc_range", "not_found")):
+            line = 'holdfast_errors_total{dialect="native",operation="%s",error="%s"} ' % (
+                operation, error)
+            expect(True, line in metrics, line)
         expect(("UNIMPLEMENTED", "unknown method Gone for service holdfast.v1.KV"),
                grpc_client.failure(native.raw("/holdfast.v1.KV/Gone"), b""))
         expect("INTERNAL", grpc_client.failure(native.raw("/holdfast.v1.KV/Get"), b"\xff")[0])

@@ -58,15 +58,14 @@ void call_fail(struct grpc_call *g, enum err e, const char *text, const struct a
 {
     Holdfast__V1__ErrorDetail detail;
     struct buf status = {0};
-    const enum grpc_status code = grpc_status_of(e);
     error_answer(e, text, a, &detail);
     if (detail.previous_case != HOLDFAST__V1__ERROR_DETAIL__PREVIOUS__NOT_SET &&
         detail.previous_value.len > DETAIL_VALUE_MAX) {
         detail.previous_case = HOLDFAST__V1__ERROR_DETAIL__PREVIOUS__NOT_SET;
     }
-    status_to(&status, code, &detail);
+    status_to(&status, grpc_status_of(e), &detail);
     const struct http_header metadata = {SLICE("grpc-status-details-bin"), buf_slice(&status)};
-    grpc_finish_with(g, code, slice_of_text(detail.message), &metadata, 1);
+    grpc_fail_with(g, e, detail.message, &metadata, 1);
     buf_deinit(&status);
 }
 
