@@ -212,6 +212,23 @@ def test_statuses():
         expect("INTERNAL", grpc_client.failure(native.raw("/holdfast.v1.KV/Get"), b"\xff")[0])
 
 
+def test_large_values():
+    """The largest value goes both ways; what is larger is refused with the node's own sentence."""
+    with Node("--max-value", "24MiB") as node, Native(node) as native:
+        table = native.table("m", engine=2)
+        value = bytes(24 << 20)
+        native.call("KV.Put", table=table, key=b"k", value=value)
+        expect(value, native.call("KV.Get", table=table, key=b"k").value)
+        failure = native.fails("KV.Put", table=table, key=b"k", value=value + b"x")
+        expect(("TOO_LARGE", "a value is larger than 25165824 bytes"),
+               (failure.code, str(failure)))
+        answers = list(native.batch(native.message("BatchRequest", operation={
+            "append": {"table": table, "key": b"k", "value": b"x"}}) for _ in range(2)))
+        expect(["TOO_LARGE"] * 2, [code_name(a.result.error) for a in answers])
+        pages = native.call("KV.Range", table=table)
+        expect(value, pages[0].records[0].value)
+
+
 def test_conflict_tells_what_is_there():
     with Node() as node, Native(node) as native:
         def conflict():
@@ -529,7 +546,7 @@ def test_all_methods_were_called():
 
 
 if __name__ == "__main__":
-    run([test_every_operation, test_batch_keeps_its_order, test_txn, test_statuses,
+    run([test_every_operation, test_batch_keeps_its_order, test_txn, test_statuses, test_large_values,
          test_conflict_tells_what_is_there, test_no_space, test_stop_is_unavailable,
          test_idempotency, test_expiry, test_tables, test_all_shards, test_batch_of_100000,
          test_batch_answers_at_once, test_slow_reader, test_large_collections, test_cancel,

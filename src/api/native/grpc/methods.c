@@ -10,12 +10,19 @@
 
 #define METHOD(service_method, operation, name)                                                    \
     .route = GRPC_ROUTE(operation), .path = "/holdfast.v1." service_method,                        \
-    .request = &holdfast__v1__##name##_request__descriptor, .message_max = MESSAGE_MAX
+    .request = &holdfast__v1__##name##_request__descriptor
 
 /* One operation, one answer. */
 #define UNARY(service_method, operation, name)                                                     \
     {                                                                                              \
         METHOD(service_method, operation, name), .on_message = on_unary                            \
+    }
+
+/* The same with a value, or many members, in the request. */
+#define LARGE(service_method, operation, name)                                                     \
+    {                                                                                              \
+        METHOD(service_method, operation, name), .message_max = MESSAGE_MAX,                       \
+                                                 .on_message = on_unary                            \
     }
 
 #define STREAM(service_method, operation, name)                                                    \
@@ -77,17 +84,17 @@ enum {
 
 static const struct grpc_method methods[METHOD_COUNT] = {
     [GET] = UNARY("KV/Get", "grpc_get", get),
-    [PUT] = UNARY("KV/Put", "grpc_put", put),
+    [PUT] = LARGE("KV/Put", "grpc_put", put),
     [DELETE] = UNARY("KV/Delete", "grpc_delete", delete),
     [STAT] = UNARY("KV/Stat", "grpc_stat", stat),
     [EXPIRE] = UNARY("KV/Expire", "grpc_expire", expire),
     [COPY] = UNARY("KV/Copy", "grpc_copy", copy),
     [RENAME] = UNARY("KV/Rename", "grpc_rename", rename),
-    [APPEND] = UNARY("KV/Append", "grpc_append", append),
-    [SET_RANGE] = UNARY("KV/SetRange", "grpc_set_range", set_range),
+    [APPEND] = LARGE("KV/Append", "grpc_append", append),
+    [SET_RANGE] = LARGE("KV/SetRange", "grpc_set_range", set_range),
     [SET_BIT] = UNARY("KV/SetBit", "grpc_set_bit", set_bit),
-    [BIT_FIELD] = UNARY("KV/BitField", "grpc_bit_field", bit_field),
-    [COMBINE_BITS] = UNARY("KV/CombineBits", "grpc_combine_bits", combine_bits),
+    [BIT_FIELD] = LARGE("KV/BitField", "grpc_bit_field", bit_field),
+    [COMBINE_BITS] = LARGE("KV/CombineBits", "grpc_combine_bits", combine_bits),
     [RANGE] = STREAM("KV/Range", "grpc_range", range),
     [DELETE_RANGE] = {METHOD("KV/DeleteRange", "grpc_delete_range", delete_range),
                       .on_message = on_delete_range, .on_abort = on_delete_range_abort},
@@ -97,21 +104,21 @@ static const struct grpc_method methods[METHOD_COUNT] = {
     [COUNTER_GET] = UNARY("Counter/Get", "grpc_counter_get", counter_get),
     [COUNTER_ADD] = UNARY("Counter/Add", "grpc_counter_add", counter_add),
     [COUNTER_ADD_FLOAT] = UNARY("Counter/AddFloat", "grpc_counter_add_float", counter_add_float),
-    [SET_ADD] = UNARY("Set/Add", "grpc_set_add", set_add),
-    [SET_REMOVE] = UNARY("Set/Remove", "grpc_set_remove", set_remove),
+    [SET_ADD] = LARGE("Set/Add", "grpc_set_add", set_add),
+    [SET_REMOVE] = LARGE("Set/Remove", "grpc_set_remove", set_remove),
     [SET_MOVE] = UNARY("Set/Move", "grpc_set_move", set_move),
     [SET_POP] = UNARY("Set/Pop", "grpc_set_pop", set_pop),
     [SET_RANDOM] = UNARY("Set/Random", "grpc_set_random", set_random),
-    [SET_HAS] = UNARY("Set/Has", "grpc_set_has", set_has),
-    [SET_COMBINE] = UNARY("Set/Combine", "grpc_set_combine", set_combine),
-    [SET_STORE] = UNARY("Set/Store", "grpc_set_store", set_store),
+    [SET_HAS] = LARGE("Set/Has", "grpc_set_has", set_has),
+    [SET_COMBINE] = LARGE("Set/Combine", "grpc_set_combine", set_combine),
+    [SET_STORE] = LARGE("Set/Store", "grpc_set_store", set_store),
     [SET_MEMBERS] = STREAM("Set/Members", "grpc_set_members", set_members),
-    [LOG_APPEND] = UNARY("Log/Append", "grpc_log_append", log_append),
+    [LOG_APPEND] = LARGE("Log/Append", "grpc_log_append", log_append),
     [LOG_READ] = UNARY("Log/Read", "grpc_log_read", log_read),
     [LOG_RANGE] = STREAM("Log/Range", "grpc_log_range", log_range),
-    [TXN] = {METHOD("KV/Txn", "grpc_txn", txn), .on_message = on_txn},
-    [BATCH] = {METHOD("KV/Batch", "grpc_batch", batch), .client_streams = true,
-               .on_open = on_batch_open, .on_message = grpc_flow_on_message,
+    [TXN] = {METHOD("KV/Txn", "grpc_txn", txn), .message_max = MESSAGE_MAX, .on_message = on_txn},
+    [BATCH] = {METHOD("KV/Batch", "grpc_batch", batch), .message_max = MESSAGE_MAX,
+               .client_streams = true, .on_open = on_batch_open, .on_message = grpc_flow_on_message,
                .on_writable = grpc_flow_on_writable, .on_abort = grpc_flow_on_abort},
     [TABLES_CREATE] = CHANGE("Tables/Create", "grpc_table_create", tables_create, on_table_create),
     [TABLES_DROP] = CHANGE("Tables/Drop", "grpc_table_drop", tables_drop, on_table_drop),
