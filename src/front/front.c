@@ -209,6 +209,17 @@ static void on_accept(void *arg, stream_socket socket)
     front_loop_send(least, listener, socket, ++f->last_id);
 }
 
+/* The first one that more than lines are spoken on, if there is any. */
+static const struct front_listener *main_listener(const struct front *f)
+{
+    for (size_t i = 0; i < f->listener_count; i++) {
+        if (f->listeners[i].serves != LISTENS_TEXT) {
+            return &f->listeners[i];
+        }
+    }
+    return &f->listeners[0];
+}
+
 enum err front_listen(struct front *f, struct loop *l, struct err_why *why)
 {
     for (size_t i = 0; i < f->listener_count; i++) {
@@ -222,7 +233,7 @@ enum err front_listen(struct front *f, struct loop *l, struct err_why *why)
     }
     if (f->listener_count > 0) {
         (void)snprintf(f->address, sizeof(f->address), "%s",
-                       listener_address(f->listeners[0].listener));
+                       listener_address(main_listener(f)->listener));
     }
     return ERR_OK;
 }

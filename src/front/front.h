@@ -57,7 +57,8 @@ MUST_CHECK enum err front_loop_open(struct front *f, struct loop *l, uint32_t lo
 /* On loop 0: opens every listener. Errors: ERR_ALREADY_EXISTS (in use), ERR_DENIED, ERR_IO. */
 MUST_CHECK enum err front_listen(struct front *f, struct loop *l, struct err_why *why);
 
-/* The first listener with its real port, "127.0.0.1:8080"; after front_listen(). */
+/* The first listener with its real port, "127.0.0.1:8080"; one for lines only if there is no other.
+ * After front_listen(). */
 const char *front_address(const struct front *f);
 
 /* On loop 0. */

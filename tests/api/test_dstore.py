@@ -348,6 +348,9 @@ def test_shared_port():
         with socket.create_connection(("127.0.0.1", only.port), WAIT_SECONDS) as tcp:
             tcp.sendall(b"LEADER\n")
             expect(b"ACK\n", tcp.recv(100))
+    with node.Node("--engine", "memory", "--listen", "127.0.0.1:0", data=False,
+                   listen="127.0.0.1:0=dstore") as second: # the log tells of the other one
+        expect(200, second.request("GET", "/healthz").status)
     command = [node.program(), "serve", "--engine", "memory", "--listen",
                "127.0.0.1:0=dstore,redis"]
     refused = subprocess.run(command, capture_output=True, text=True, timeout=60,
