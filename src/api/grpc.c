@@ -12,6 +12,8 @@
 #include "base/check.h"
 #include "wire/json.h"
 
+#define COUNTED_LEAST ((size_t)16 << 10) /* bytes of a call: less is not worth counting */
+
 /* ---- The head ---- */
 
 struct head {
@@ -158,6 +160,8 @@ struct slice grpc_metadata(const struct grpc_call *g, const char *lower)
 
 void grpc_release(struct grpc_call *g)
 {
+    grpc_context(g)->grpc_bytes -= g->counted_bytes;
+    g->counted_bytes = 0;
     grpc_reader_deinit(&g->reader);
     arena_deinit(&g->messages);
     buf_deinit(&g->held);
@@ -337,14 +341,32 @@ static void go_on(struct grpc_call *g)
     }
 }
 
+/* Unfinished messages, and requests that wait for their answer, must not fill the memory, however
+ * many calls they are in. False: they do. */
+static bool count_held(struct grpc_call *g)
+{
+    const size_t held = g->reader.partial.capacity + g->reader.plain.capacity + g->held.capacity +
+                        g->messages.used_bytes + g->x->arena->used_bytes;
+    if (held < COUNTED_LEAST && g->counted_bytes == 0) {
+        return true;
+    }
+    size_t *all = &grpc_context(g)->grpc_bytes;
+    *all = *all - g->counted_bytes + held;
+    g->counted_bytes = held;
+    return *all <= GRPC_HELD_MAX;
+}
+
 static void feed(struct grpc_call *g, struct slice bytes)
 {
-    if (g->is_paused || g->held.size > 0) {
-        buf_append_slice(&g->held, bytes);
+    const bool is_waiting = g->is_paused || g->held.size > 0;
+    if (!is_waiting && !deliver(g, &bytes)) {
         return;
     }
-    if (deliver(g, &bytes) && bytes.size > 0) {
+    if (bytes.size > 0) {
         buf_append_slice(&g->held, bytes);
+    }
+    if (!count_held(g)) {
+        refuse(g, GRPC_RESOURCE_EXHAUSTED, SLICE("too many large requests are under way"));
     }
 }
 

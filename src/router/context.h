@@ -17,6 +17,7 @@ struct loop_context {
     uint64_t (*now_ns)(void);     /* clock_now_ns(), for measuring; NULL: nothing is measured */
     struct redis_loop *redis;     /* api/redis: NULL at first, then its pools of this loop */
     struct grpc_flow_pool *flows; /* api/grpc_flow: the same */
+    size_t grpc_bytes;            /* api/grpc: of requests that are kept in memory */
     uint32_t polls;               /* requests that are held until something changes */
 };
 

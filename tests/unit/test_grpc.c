@@ -337,6 +337,32 @@ static void test_operation(void)
     teardown(&t);
 }
 
+/* Calls that are not complete share a limit; what was counted is given back with its call. */
+static void test_held(void)
+{
+    struct buf body = {0};
+    struct fixture t;
+    setup(&t);
+    const size_t begin = grpc_message_begin(&body);
+    memset(buf_reserve(&body, 40000), 0, 40000);
+    buf_extend(&body, 40000);
+    grpc_message_end(&body, begin, GRPC_IDENTITY);
+    open_call(&t, "Get", "", slice_of(body.data, 39000));
+    t.f.x.route->handle(&t.f.x, NULL);
+    t.f.x.route->on_body(&t.f.x, slice_of(body.data, 20000));
+    EXPECT(t.world.context.grpc_bytes >= 20000);
+    const size_t others = GRPC_HELD_MAX - t.world.context.grpc_bytes;
+    t.world.context.grpc_bytes += others;
+    t.f.x.route->on_body(&t.f.x, slice_of(body.data + 20000, 19000));
+    EXPECT(t.f.is_complete);
+    expect_text(SLICE("content-type: application/grpc\ngrpc-status: 8\n"
+                      "grpc-message: too many large requests are under way\n"),
+                &t.f.headers);
+    EXPECT_EQ(others, t.world.context.grpc_bytes);
+    buf_deinit(&body);
+    teardown(&t);
+}
+
 static void test_binary_metadata(void)
 {
     static const struct {
@@ -481,6 +507,7 @@ static const struct test_case cases[] = {
     {"abort", test_abort},
     {"abort_with_operation", test_abort_with_operation},
     {"operation", test_operation},
+    {"held", test_held},
     {"binary_metadata", test_binary_metadata},
     {"depth", test_depth},
     {"parts", test_parts},
