@@ -10,6 +10,7 @@ static struct client_stream *stream_of(nghttp2_session *ng, int32_t id)
     return nghttp2_session_get_stream_user_data(ng, id);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): nghttp2's callback. */
 static int on_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint8_t *name,
                      size_t name_size, const uint8_t *value, size_t value_size, uint8_t flags,
                      void *arg)
@@ -87,6 +88,7 @@ static int on_close(nghttp2_session *ng, int32_t stream_id, uint32_t code, void 
 
 /* ---- What it says ---- */
 
+/* NOLINTNEXTLINE(readability-function-size): nghttp2's callback. */
 static ssize_t on_read(nghttp2_session *ng, int32_t stream_id, uint8_t *to, size_t size,
                        uint32_t *flags, nghttp2_data_source *source, void *arg)
 {

@@ -392,11 +392,10 @@ static void hand_on(struct http2_exchange *e, struct slice bytes)
 /* Whose answer may have begun: it can only be cut off when it is too much. */
 static void stream(struct http2_exchange *e, struct slice bytes)
 {
-    if (e->received > exchange_body_max(&e->common)) {
-        http2_stream_reset(&e->stream, HTTP2_ENHANCE_YOUR_CALM);
-    } else if (takes_body(e) && e->body.size == 0) {
+    const bool is_too_much = e->received > exchange_body_max(&e->common);
+    if (!is_too_much && takes_body(e) && e->body.size == 0) {
         hand_on(e, bytes);
-    } else if (!keep(e, bytes)) {
+    } else if (is_too_much || !keep(e, bytes)) {
         http2_stream_reset(&e->stream, HTTP2_ENHANCE_YOUR_CALM);
     }
 }

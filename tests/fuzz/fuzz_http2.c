@@ -41,7 +41,8 @@ static struct http2_stream *on_open(void *arg)
         return NULL;
     }
     struct served *s = mem_zero(1, sizeof(*s));
-    CHECK(++server->count <= HTTP2_STREAMS_MAX);
+    server->count++;
+    CHECK(server->count <= HTTP2_STREAMS_MAX);
     list_push(&server->streams, &s->link);
     http2_stream_init(&s->stream, &s->arena);
     return &s->stream;
@@ -59,7 +60,7 @@ static void answer(struct http2_stream *s, unsigned style)
                                                   .length = HTTP2_NO_LENGTH,
                                                   .has_body = has_body});
     if (has_body) {
-        http2_stream_write(s, slice_of(block, style * 1009 % sizeof(block)));
+        http2_stream_write(s, slice_of(block, (size_t)style * 1009 % sizeof(block)));
         if (style % 4 == 1) {
             http2_stream_trailers(s, fields, 2);
         }

@@ -306,12 +306,12 @@ static void test_large_head(void)
     memset(value, 'v', 60000);
     const char *const one[] = {"x-a", value, NULL};
     const char *const two[] = {"x-a", value, "x-b", value, NULL};
-    struct client_stream *c =
-        http2_client_request(w.client, "GET", "/", one, (struct slice){NULL, 0}, false);
+    (void)http2_client_request(w.client, "GET", "/", one, (struct slice){NULL, 0}, false);
     world_carry(&w);
     EXPECT_EQ(0, w.served[0]->stream.refusal);
     EXPECT_EQ(60000, http_header(&w.served[0]->stream.request, "x-a").size);
-    c = http2_client_request(w.client, "GET", "/", two, (struct slice){NULL, 0}, false);
+    const struct client_stream *c =
+        http2_client_request(w.client, "GET", "/", two, (struct slice){NULL, 0}, false);
     world_carry(&w);
     EXPECT_EQ(431, w.served[1]->stream.refusal);
     served_answer(w.served[1], 431, (struct slice){NULL, 0});
@@ -443,7 +443,7 @@ static void test_long_stream(void)
         s, &(struct http2_answer){.status = 200, .length = HTTP2_NO_LENGTH, .has_body = true});
     for (unsigned i = 0; i < 2000; i++) {
         uint8_t piece[3000];
-        const size_t size = i * 37 % sizeof(piece);
+        const size_t size = (size_t)i * 37 % sizeof(piece);
         memset(piece, (int)(i & 255), sizeof(piece));
         http2_stream_write(s, slice_of(piece, size));
         buf_append(&want, piece, size);
