@@ -7,8 +7,13 @@ import regatta_client as rc
 from regatta_client import ALL, EQUAL, GREATER, LESS, NOT_EQUAL, Regatta, fails, keys, pairs
 
 import contextlib
+import os
+import subprocess
+import tempfile
 
-from node import Node, expect, run
+import grpc
+
+from node import Node, expect, program, run
 
 KEY_TEXT = "key length exceeded max allowed value"
 VALUE_TEXT = "value length exceeded max allowed value"
@@ -410,6 +415,19 @@ def test_txn():
         expect([(b"y", b"1")], pairs(r.range(**ALL)))
 
 
+def test_large_txn():
+    with regatta() as r:
+        def puts(count):
+            return [{"request_put": {"key": b"%06d" % i}} for i in range(count)]
+        answer = r.txn([dict(key=b"none")], (), puts(100000))
+        expect(100000, len(answer.responses))
+        expect(100000, r.range(count_only=True, **ALL).count)
+        expect({answer.header.revision}, {kv.mod_revision for kv in r.range(limit=50, **ALL).kvs})
+        fails("FAILED_PRECONDITION", "too many operations in a transaction", r.txn, (),
+              puts((1 << 17) + 1))
+        expect(100000, r.delete_range(count=True, **ALL).deleted)
+
+
 def test_read_only_txn():
     with regatta() as r:
         r.put(b"a", b"1")
@@ -505,6 +523,23 @@ def test_status_config():
                 config["host"], config["engine"]))
 
 
+def test_tls():
+    """A member's address is one that its clients can use."""
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([program(), "cert", "--self-signed", folder], check=True,
+                       stdout=subprocess.DEVNULL)
+        cert = os.path.join(folder, "cert.pem")
+        with Node("--tls-cert", cert, "--tls-key", os.path.join(folder, "key.pem")) as node:
+            with open(cert, "rb") as file:
+                credentials = grpc.ssl_channel_credentials(file.read())
+            with Regatta("localhost:%d" % node.port, credentials=credentials) as r:
+                r.create("t")
+                r.put(b"k", b"v")
+                expect([(b"k", b"v")], r.dump())
+                members = r.call(r.cluster.MemberList, "regatta.v1.MemberListRequest").members
+                expect(["https://localhost:%d" % node.port], list(members[0].clientURLs))
+
+
 # ---- Tokens ----
 
 def test_tokens():
@@ -581,6 +616,6 @@ def test_listener():
 run([test_checks, test_txn_checks, test_single_key, test_forms, test_more, test_large_answers,
      test_iterate, test_iterate_shows_one_state, test_many_small_ranges,
      test_iterate_is_cancelled, test_revisions,
-     test_revision_filters, test_put, test_delete, test_compares, test_txn, test_read_only_txn,
-     test_tables, test_tables_stay, test_memory, test_cluster, test_status_config, test_tokens,
+     test_revision_filters, test_put, test_delete, test_compares, test_txn, test_large_txn, test_read_only_txn,
+     test_tables, test_tables_stay, test_memory, test_cluster, test_status_config, test_tls, test_tokens,
      test_one_dataset, test_listener])

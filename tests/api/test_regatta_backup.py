@@ -11,6 +11,7 @@ import json
 import os
 import random
 import tempfile
+import threading
 
 import grpc
 import regatta_file
@@ -258,6 +259,37 @@ def test_clients_that_leave():
         expect(old, r.dump())
 
 
+def test_killed_meanwhile():
+    """The old table is there after it, and nothing of the new one."""
+    with Node() as node:
+        with Regatta(node) as r:
+            r.create("t")
+            old = fill(r, b"t", 50, 1)
+            r.create("source")
+            fill(r, b"source", 3000, 2)
+            data = file_of(r, b"source")
+            for size in (0, 100, len(data) // 2, len(data) - 1):
+                reached = threading.Event()
+
+                def messages():
+                    yield from r.restore_messages(b"t", [data[:size]])
+                    reached.set()
+                    node.process.wait()
+
+                call = r.maintenance.Restore.future(messages())
+                reached.wait(60)
+                node.kill()
+                expect("UNAVAILABLE", call.exception().code().name)
+                node.start()
+                with Regatta(node) as again:
+                    expect(old, again.dump())
+                    again.restore(b"t", [data])
+                    expect(again.dump(b"source"), again.dump())
+                    again.delete_range(**ALL)
+                    for key, value in old:
+                        again.put(key, value)
+
+
 def test_readers_see_all_or_nothing():
     with Node() as node, Regatta(node) as r:
         r.create("t")
@@ -340,4 +372,4 @@ def test_slow_client():
 
 
 run([test_file, test_files_of_others, test_manifest, test_refusals, test_damage,
-     test_clients_that_leave, test_readers_see_all_or_nothing, test_slow_client, test_large_table])
+     test_clients_that_leave, test_killed_meanwhile, test_readers_see_all_or_nothing, test_slow_client, test_large_table])

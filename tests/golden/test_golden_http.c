@@ -273,6 +273,12 @@ static void test_dstash(void)
     run_file("dstash.txt", dialects);
 }
 
+static void test_regatta(void)
+{
+    const struct http_dialect *const dialects[] = {regatta_dialect(), NULL};
+    run_file("regatta.txt", dialects);
+}
+
 static void test_meta_grpc(void)
 {
     const struct http_dialect *const dialects[] = {meta_dialect(), NULL};
@@ -280,10 +286,11 @@ static void test_meta_grpc(void)
 }
 
 static const struct test_case cases[] = {
-    {"strato", test_strato},           {"native_grpc", test_native_grpc},
-    {"strato_grpc", test_strato_grpc}, {"meta_grpc", test_meta_grpc},
-    {"estoraje", test_estoraje},       {"shared_port", test_shared_port},
-    {"native", test_native},           {"dstash", test_dstash},
+    {"regatta", test_regatta},         {"strato", test_strato},
+    {"native_grpc", test_native_grpc}, {"strato_grpc", test_strato_grpc},
+    {"meta_grpc", test_meta_grpc},     {"estoraje", test_estoraje},
+    {"shared_port", test_shared_port}, {"native", test_native},
+    {"dstash", test_dstash},
 };
 
 TEST_MAIN(cases)

@@ -308,6 +308,46 @@ static bool trailers_say(const struct fake_exchange *f, const char *status)
     return is_there;
 }
 
+/* As Regatta's clients call: compressed in snappy's framed format. */
+static void test_snappy(void)
+{
+    struct fixture t;
+    struct fake_exchange f;
+    struct buf message = {0};
+    struct buf body = {0};
+    struct buf text = {0};
+    setup(&t, 3, 500);
+    protobuf_bytes_to(&message, 1, SLICE("t"));
+    for (int i = 0; i < 40; i++) { /* the last key counts; what is repeated is what compresses */
+        protobuf_bytes_to(&message, 2, SLICE("00000001"));
+    }
+    const size_t begin = grpc_message_begin(&body);
+    buf_append_slice(&body, buf_slice(&message));
+    grpc_message_end(&body, begin, GRPC_SNAPPY);
+    EXPECT_EQ(1, body.data[0]); /* it is compressed */
+    buf_printf(&text,
+               "POST /regatta.v1.KV/Range HTTP/1.1\r\ncontent-type: application/grpc\r\n"
+               "grpc-encoding: snappy\r\ncontent-length: %zu\r\n\r\n",
+               body.size);
+    buf_append_slice(&text, buf_slice(&body));
+    fake_run(&f, &t.world, t.dialects, buf_slice(&text));
+    struct grpc_reader reader = {.encoding = GRPC_SNAPPY, .message_max = 10000};
+    struct slice rest = buf_slice(&f.body);
+    struct slice answer;
+    EXPECT(trailers_say(&f, "0") && rest.size < 500 && rest.data[0] == 1);
+    EXPECT_EQ(GRPC_READ_MESSAGE, grpc_read(&reader, &rest, &answer));
+    Regatta__V1__RangeResponse *m =
+        regatta__v1__range_response__unpack(NULL, answer.size, answer.data);
+    EXPECT(m != NULL && m->n_kvs == 1 && m->kvs[0]->value.len == 500 && m->count == 1);
+    regatta__v1__range_response__free_unpacked(m, NULL);
+    grpc_reader_deinit(&reader);
+    fake_close(&f);
+    buf_deinit(&message);
+    buf_deinit(&body);
+    buf_deinit(&text);
+    teardown(&t);
+}
+
 /* The messages of Restore for a table "t" of one record. */
 static void restore_messages(struct buf *body)
 {
@@ -438,6 +478,7 @@ static const struct test_case cases[] = {
     {"backup_file", test_backup_file},
     {"backup_limit", test_backup_limit},
     {"json", test_json},
+    {"snappy", test_snappy},
     {"clients_that_leave", test_clients_that_leave},
     {"clients_that_stall", test_clients_that_stall},
 };
