@@ -120,7 +120,7 @@ void grpc_finish_with(struct grpc_call *g, enum grpc_status status, struct slice
 void grpc_reply(struct grpc_call *g, const ProtobufCMessage *message);
 void grpc_reply_packed(struct grpc_call *g, struct slice message);
 
-/* Ends the call with the status of `e` (DESIGN section 8) and that text, or err_text(e) for NULL.
+/* Ends the call with the status of `e` (DESIGN section 8) and that text; NULL: http_err_text(e).
  */
 void grpc_fail(struct grpc_call *g, enum err e, const char *text);
 
