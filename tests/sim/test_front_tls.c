@@ -338,6 +338,28 @@ static void test_broken_record(void)
     world_close(&w);
 }
 
+/* A client that makes TLS itself speak, and does not listen, is cut off. */
+static void test_key_updates(void)
+{
+    struct front_world w;
+    struct secure s;
+    open_world(&w, 100);
+    connect_secure(&w, &s);
+    sim_client_pause(s.client, true);
+    for (int i = 0; i < 20000 && !sim_client_has_ended(s.client, NULL); i++) {
+        EXPECT_EQ(1, SSL_key_update(s.peer.ssl, SSL_KEY_UPDATE_REQUESTED));
+        EXPECT_EQ(1, SSL_do_handshake(s.peer.ssl));
+        send_out(&s);
+        if (i % 50 == 0) {
+            world_run(1);
+        }
+        EXPECT(stats_of(&w).waiting_bytes <= 2 * PROTOCOL_BYTES_MAX);
+    }
+    client_expect_end(s.client);
+    end(&s);
+    world_close(&w);
+}
+
 /* ---- Handshakes that fail ---- */
 
 static void test_no_tls(void)
@@ -502,6 +524,7 @@ static const struct test_case cases[] = {
     {"bare_end", test_bare_end},
     {"quit", test_quit},
     {"broken_record", test_broken_record},
+    {"key_updates", test_key_updates},
     {"no_tls", test_no_tls},
     {"tls_inside_tls", test_tls_inside_tls},
     {"agreement_is_kept", test_agreement_is_kept},
