@@ -269,6 +269,9 @@ static int on_frame(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
     case NGHTTP2_PING:
         on_ping(h, frame);
         break;
+    case NGHTTP2_PRIORITY:
+        count_chore(h);
+        break;
     case NGHTTP2_WINDOW_UPDATE:
         if (frame->window_update.window_size_increment < HTTP2_SMALL_UPDATE) {
             count_chore(h);
@@ -312,7 +315,6 @@ static int on_frame_sent(nghttp2_session *ng, const nghttp2_frame *frame, void *
 
 static int on_stream_close(nghttp2_session *ng, int32_t stream_id, uint32_t code, void *arg)
 {
-    (void)ng;
     (void)code;
     struct http2_session *h = arg;
     struct http2_stream *s = stream_of(h, stream_id);
@@ -328,6 +330,7 @@ static int on_stream_close(nghttp2_session *ng, int32_t stream_id, uint32_t code
     }
     h->waiting -= http2_stream_waiting(s);
     s->session = NULL;
+    CHECK(nghttp2_session_set_stream_user_data(ng, stream_id, NULL) == 0);
     h->events->on_closed(h->arg, s, s->is_sent);
     return 0;
 }
@@ -354,7 +357,6 @@ static nghttp2_option *options_new(void)
     nghttp2_option *o = NULL;
     CHECK(nghttp2_option_new(&o) == 0);
     nghttp2_option_set_no_auto_window_update(o, 1);
-    nghttp2_option_set_no_closed_streams(o, 1);
     nghttp2_option_set_max_outbound_ack(o, HTTP2_ACKS_MAX);
     nghttp2_option_set_max_continuations(o, HTTP2_CONTINUATIONS_MAX);
     /* Resets are counted here, where it is known which of them cost anything. */
@@ -368,7 +370,6 @@ static void send_settings(struct http2_session *h)
         {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, HTTP2_STREAMS_MAX},
         {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, HTTP2_STREAM_WINDOW},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, HTTP2_HEAD_MAX},
-        {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1}, /* a simple queue instead of a tree */
     };
     CHECK(nghttp2_submit_settings(h->ng, NGHTTP2_FLAG_NONE, settings,
                                   sizeof(settings) / sizeof(settings[0])) == 0);

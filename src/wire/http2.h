@@ -26,7 +26,7 @@
 #define HTTP2_CONNECTION_WINDOW (1 << 20)
 #define HTTP2_RESETS_MAX        1000  /* requests in a second that end without their answer */
 #define HTTP2_SETTINGS_MAX      100   /* frames in a second */
-#define HTTP2_CHORES_MAX        50000 /* PING, small WINDOW_UPDATE, empty DATA: the same */
+#define HTTP2_CHORES_MAX        50000 /* PING, PRIORITY, small WINDOW_UPDATE, empty DATA: the same */
 #define HTTP2_SMALL_UPDATE      64    /* bytes: a smaller WINDOW_UPDATE is a chore */
 #define HTTP2_ACKS_MAX          1000  /* waiting to be sent */
 #define HTTP2_ANSWER_HEADERS    96    /* of an answer or its trailers; more are a CHECK */
@@ -63,7 +63,6 @@ struct http2_stream {
     bool has_answer;   /* its head was given */
     bool has_end;      /* of the answer: no more is written */
     bool is_deferred;  /* nothing was there to be sent */
-    bool is_in_turns;  /* sends by turns with its neighbours */
     size_t unconsumed; /* bytes consumed that the window does not know of yet */
     struct buf out;    /* of the answer's body */
     size_t out_sent;   /* of `out` */

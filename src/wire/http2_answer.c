@@ -5,7 +5,6 @@
 #include "wire/text.h"
 
 #define FRAME_HEAD_BYTES 9
-#define TURN_BYTES       16384              /* more than this is sent by turns with others */
 #define SHIFT_BYTES      ((size_t)64 << 10) /* sent bytes are cut off a buffer beyond this */
 #define CONSUME_BYTES    ((size_t)16 << 10) /* a window is told of steps of this size */
 
@@ -119,14 +118,6 @@ static void wake(struct http2_stream *s)
     }
 }
 
-/* Large answers of one connection take turns, frame by frame; a small one is sent as a whole. */
-static void take_turns(struct http2_stream *s)
-{
-    const nghttp2_extpri incremental = {NGHTTP2_EXTPRI_DEFAULT_URGENCY, 1};
-    s->is_in_turns = true;
-    (void)nghttp2_session_change_extpri_stream_priority(s->session->ng, s->id, &incremental, 1);
-}
-
 void http2_stream_write(struct http2_stream *s, struct slice bytes)
 {
     CHECK(s->has_answer && !s->has_end);
@@ -139,9 +130,6 @@ void http2_stream_write(struct http2_stream *s, struct slice bytes)
     }
     buf_append_slice(&s->out, bytes);
     s->session->waiting += bytes.size;
-    if (!s->is_in_turns && http2_stream_waiting(s) > TURN_BYTES) {
-        take_turns(s);
-    }
     wake(s);
 }
 

@@ -157,18 +157,11 @@ def test_small_windows():
 
 
 def test_priorities():
-    """They mean nothing, and cost next to nothing."""
-    one = h2.frame(h2.PRIORITY, 0, 3, b"\0\0\0\1\x10") * 1000
-    with Node() as node, Others(node):
-        memory = Memory(node)
-
-        def work(c):
-            for _ in range(200):
-                c.send(one)
-            c.send(h2.request(1))
-            return c.frames(until=lambda f: f.stream == 1 and f.flags & h2.END_STREAM)[-1].kind
-        expect([h2.DATA] * ATTACKERS, attack(node, ATTACKERS, work))
-        memory.expect_growth_below(50 * MIB, "priorities")
+    one = b"".join(h2.frame(h2.PRIORITY, 0, 2 * i + 1, struct.pack(">IB", 2 * (i * 7 % 500), 16))
+                   for i in range(500))
+    with Node() as node:
+        flood(node, "priorities", lambda: (one for _ in range(10 * CHORES_MAX // 500)),
+              "too_many_pings")
 
 
 # ---- Heads ----

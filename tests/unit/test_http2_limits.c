@@ -167,6 +167,7 @@ struct chore {
 static void test_chores(void)
 {
     static const struct chore chores[] = {
+        {NGHTTP2_PRIORITY, 1, "\0\0\0\0\x10", 5},
         {NGHTTP2_DATA, 1, "", 0},
         {NGHTTP2_WINDOW_UPDATE, 0, "\0\0\0\x01", 4},
         {NGHTTP2_WINDOW_UPDATE, 1, "\0\0\0\x01", 4},
