@@ -2,7 +2,11 @@
 #include "model/state.h"
 #include "model/varint.h"
 
-#define DELETE_CHUNK 256 /* rows */
+/* Rows that a delete-range takes at a time: twice as many each time, because to open a scan costs
+ * an engine on disk a look at every row that the batch has changed so far. */
+#define DELETE_CHUNK_FIRST 256
+#define DELETE_CHUNK_MAX   16384
+#define DELETE_CHUNK_BYTES ((size_t)1 << 20) /* of their keys, about */
 
 /* The rows of the op's range. A bound may be one byte longer than a key. */
 static void op_bounds(struct task *t, struct slice *from, struct slice *to)
@@ -92,20 +96,28 @@ enum err op_range(struct task *t)
     return err == ERR_NOT_FOUND ? ERR_OK : err;
 }
 
-/* The keys of the next rows, in `arena`, and where to go on. ERR_NOT_FOUND: there is no more. */
-static enum err next_keys(struct task *t, struct arena *arena, struct slice *from, struct slice to,
-                          struct slice *keys, size_t *count)
+/* Keys of rows, in an arena. */
+struct chunk {
+    struct slice *keys;
+    size_t count;
+    size_t room;
+};
+
+/* The keys of the next rows, and where to go on. ERR_NOT_FOUND: there is no more. */
+static enum err next_keys(struct task *t, struct slice *from, struct slice to, struct chunk *c)
 {
     struct scan scan = {0};
     struct record record;
-    *count = 0;
+    size_t bytes = 0;
     enum err err = rows_open(t, &scan, *from, to, false);
-    while (err == ERR_OK && *count < DELETE_CHUNK && (err = scan_next(&scan, &record)) == ERR_OK) {
-        keys[(*count)++] = arena_copy(arena, record.key);
+    while (err == ERR_OK && c->count < c->room && bytes < DELETE_CHUNK_BYTES &&
+           (err = scan_next(&scan, &record)) == ERR_OK) {
+        bytes += record.key.size;
+        c->keys[c->count++] = arena_copy(t->run->arena, record.key);
     }
     scan_close(&scan);
     if (err == ERR_OK) {
-        *from = keys[*count - 1]; /* it will be gone, or it is beyond the limit */
+        *from = c->keys[c->count - 1]; /* it will be gone, or it is beyond the limit */
     }
     return err;
 }
@@ -125,14 +137,14 @@ static enum err delete_row(struct task *t, struct slice row)
     return record_erase(t, &p);
 }
 
-/* Deletes the next chunk of rows. ERR_NOT_FOUND: it was the last. */
-static enum err delete_chunk(struct task *t, struct slice *from, struct slice to, uint64_t limit)
+/* Deletes the next `room` rows, or fewer. ERR_NOT_FOUND: it was the last. */
+static enum err delete_chunk(struct task *t, struct slice *from, struct slice to, size_t room)
 {
-    struct slice keys[DELETE_CHUNK];
-    size_t count;
-    enum err end = next_keys(t, t->run->arena, from, to, keys, &count);
-    for (size_t i = 0; i < count && t->result->count < limit && !is_engine_err(end); i++) {
-        const enum err err = delete_row(t, keys[i]);
+    const uint64_t limit = t->op->limit == 0 ? UINT64_MAX : t->op->limit;
+    struct chunk c = {.keys = arena_get(t->run->arena, room * sizeof(struct slice)), .room = room};
+    enum err end = next_keys(t, from, to, &c);
+    for (size_t i = 0; i < c.count && t->result->count < limit && !is_engine_err(end); i++) {
+        const enum err err = delete_row(t, c.keys[i]);
         end = err == ERR_OK ? end : err;
     }
     return end;
@@ -149,13 +161,15 @@ enum err op_delete_range(struct task *t)
     t->result->mod_revision = t->moment->revision;
     enum err end = slice_compare(from, to) < 0 ? ERR_OK : ERR_NOT_FOUND;
     struct arena arenas[2] = {{0}};
+    size_t room = DELETE_CHUNK_FIRST;
     for (unsigned turn = 0; end == ERR_OK && t->result->count < limit; turn ^= 1) {
         struct run run = *t->run;
         struct task part = *t;
         arena_reset(&arenas[turn]);
         run.arena = &arenas[turn];
         part.run = &run;
-        end = delete_chunk(&part, &from, to, limit);
+        end = delete_chunk(&part, &from, to, room);
+        room = room < DELETE_CHUNK_MAX ? room * 2 : room;
     }
     arena_deinit(&arenas[0]);
     arena_deinit(&arenas[1]);
