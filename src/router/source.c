@@ -34,6 +34,8 @@ struct source {
     struct arena arena; /* of the config's bytes */
     struct strand *strands;
     size_t strand_count;
+    struct strand **heap; /* [strand_count]; see heap_build() */
+    size_t heap_count;
     size_t waiting; /* calls under way */
     struct source_page *page;
     struct loop_task task;
@@ -60,6 +62,7 @@ static void add_strands(struct source *s)
     const bool is_all = is_merged(s) && t != NULL && t->options.partition == PARTITION_KEY;
     s->strand_count = is_all ? router_shards(s->router) : 1;
     s->strands = mem_zero(s->strand_count, sizeof(*s->strands));
+    s->heap = mem_zero(s->strand_count, sizeof(struct strand *));
     for (size_t i = 0; i < s->strand_count; i++) {
         struct strand *d = &s->strands[i];
         d->source = s;
@@ -103,6 +106,7 @@ static void free_source(struct source *s)
         buf_deinit(&s->strands[i].edge);
     }
     arena_deinit(&s->arena);
+    mem_free(s->heap);
     mem_free(s->strands);
     mem_free(s->rows);
     mem_free(s);
@@ -235,22 +239,57 @@ static void ask(struct strand *d, size_t bytes)
     send(d, on_reached);
 }
 
-/* The strand whose first row comes next, or NULL. */
-static struct strand *least(struct source *s)
+/* ---- Strands with rows as a heap: that whose first row comes next is at its top ---- */
+
+static bool comes_before(const struct source *s, const struct strand *a, const struct strand *b)
 {
-    struct strand *best = NULL;
-    for (size_t i = 0; i < s->strand_count; i++) {
-        struct strand *d = &s->strands[i];
-        if (d->next == d->count) {
-            continue;
+    const int order = slice_compare(a->rows[a->next].key, b->rows[b->next].key);
+    return s->config.is_reverse ? order > 0 : order < 0;
+}
+
+static void heap_sink(struct source *s, size_t at)
+{
+    struct strand *d = s->heap[at];
+    for (;;) {
+        size_t child = 2 * at + 1;
+        if (child >= s->heap_count) {
+            break;
         }
-        const int order =
-            best == NULL ? -1 : slice_compare(d->rows[d->next].key, best->rows[best->next].key);
-        if (best == NULL || (s->config.is_reverse ? order > 0 : order < 0)) {
-            best = d;
+        if (child + 1 < s->heap_count && comes_before(s, s->heap[child + 1], s->heap[child])) {
+            child++;
+        }
+        if (!comes_before(s, s->heap[child], d)) {
+            break;
+        }
+        s->heap[at] = s->heap[child];
+        at = child;
+    }
+    s->heap[at] = d;
+}
+
+static void heap_build(struct source *s)
+{
+    s->heap_count = 0;
+    for (size_t i = 0; i < s->strand_count; i++) {
+        if (s->strands[i].next < s->strands[i].count) {
+            s->heap[s->heap_count++] = &s->strands[i];
         }
     }
-    return best;
+    for (size_t i = s->heap_count / 2; i > 0; i--) {
+        heap_sink(s, i - 1);
+    }
+}
+
+/* The first row of the top has been taken. */
+static void heap_advance(struct source *s)
+{
+    const struct strand *top = s->heap[0];
+    if (top->next == top->count) {
+        s->heap[0] = s->heap[--s->heap_count];
+    }
+    if (s->heap_count > 0) {
+        heap_sink(s, 0);
+    }
 }
 
 static bool is_dry(const struct source *s)
@@ -306,19 +345,19 @@ static void end_page(struct source *s)
 static void give(struct source *s)
 {
     struct source_page *p = s->page;
+    bool dry = is_dry(s);
     size_t bytes = 0;
-    while (s->err == ERR_OK && (bytes < p->bytes_max || bytes == 0) && !is_dry(s) &&
+    heap_build(s);
+    while (s->err == ERR_OK && (bytes < p->bytes_max || bytes == 0) && !dry && s->heap_count > 0 &&
            (s->config.limit == 0 || s->given < s->config.limit)) {
-        struct strand *d = least(s);
-        if (d == NULL) {
-            p->is_end = true;
-            break;
-        }
+        struct strand *d = s->heap[0];
         bytes += row_bytes(&d->rows[d->next]);
         take_row(s, d);
+        dry = d->next == d->count && !d->is_end;
+        heap_advance(s);
     }
     p->is_end = p->is_end || (s->config.limit != 0 && s->given == s->config.limit) ||
-                (!is_dry(s) && least(s) == NULL);
+                (!dry && s->heap_count == 0);
     end_page(s);
 }
 
