@@ -2,8 +2,10 @@
  * that leave. What the operations do is in tests/api. */
 #include "api/grpc_private.h"
 #include "api/native/grpc/keep.h"
+#include "api/native/grpc/pages.h"
 #include "api/native/grpc/translate.h"
 #include "base/mem.h"
+#include "base/random.h"
 #include "fake_exchange.h"
 #include "harness.h"
 #include "model/command.h"
@@ -343,6 +345,74 @@ static void test_txn(void)
     teardown(&t);
 }
 
+/* ---- Pages ---- */
+
+static struct slice random_bytes(struct random *r, struct arena *arena)
+{
+    const size_t size = random_below(r, 5) == 0 ? 0 : (size_t)random_below(r, 300);
+    uint8_t *bytes = arena_get(arena, size + 1);
+    memset(bytes, (int)random_below(r, 256), size);
+    return slice_of(bytes, size);
+}
+
+static uint64_t random_number(struct random *r)
+{
+    return random_next(r) >> random_below(r, 64) >> 1;
+}
+
+static void expect_same_page(const struct form *f, const struct answering *a)
+{
+    ProtobufCMessage *message = NULL;
+    struct buf packed = {0};
+    struct buf page = {0};
+    EXPECT_EQ(ERR_OK, form_answer(f, a, &message));
+    const size_t size = protobuf_c_message_get_packed_size(message);
+    buf_extend(&packed, protobuf_c_message_pack(message, buf_reserve(&packed, size)));
+    page_to(&page, a);
+    EXPECT(slice_equal(buf_slice(&packed), buf_slice(&page)));
+    buf_deinit(&packed);
+    buf_deinit(&page);
+}
+
+/* What is written by hand is what packing the message would give. */
+static void test_pages(void)
+{
+    static const unsigned numbers[] = {HOLDFAST__V1__OPERATION__OPERATION_RANGE,
+                                       HOLDFAST__V1__OPERATION__OPERATION_SET_MEMBERS,
+                                       HOLDFAST__V1__OPERATION__OPERATION_LOG_RANGE};
+    struct arena arena = {0};
+    struct random r = {17};
+    for (int i = 0; i < 3000; i++) {
+        struct row rows[8];
+        const struct form *f = form_of(numbers[i % 3]);
+        const struct op op = {.kind = (uint8_t)f->kind,
+                              .flags = (uint16_t)(random_below(&r, 4) == 0   ? OP_KEYS_ONLY
+                                                  : random_below(&r, 4) == 0 ? OP_COUNT_ONLY
+                                                                             : 0)};
+        struct result result = {.rows = rows,
+                                .row_count = (size_t)random_below(&r, 9),
+                                .count = random_number(&r),
+                                .is_more = random_below(&r, 2) == 0,
+                                .value = random_bytes(&r, &arena)};
+        for (size_t n = 0; n < result.row_count; n++) {
+            rows[n] = (struct row){.key = random_bytes(&r, &arena),
+                                   .value = random_bytes(&r, &arena),
+                                   .author = random_bytes(&r, &arena),
+                                   .number = (int64_t)random_number(&r),
+                                   .mod_revision = random_number(&r),
+                                   .create_revision = random_number(&r),
+                                   .version = random_number(&r),
+                                   .expiry_ms = random_number(&r),
+                                   .type = (uint8_t)(1 + random_below(&r, 3))};
+        }
+        const struct answering a = {
+            .arena = &arena, .op = &op, .result = &result, .now_ms = random_number(&r)};
+        expect_same_page(f, &a);
+        arena_reset(&arena);
+    }
+    arena_deinit(&arena);
+}
+
 /* ---- Errors ---- */
 
 static void test_errors(void)
@@ -495,6 +565,7 @@ static const struct test_case cases[] = {
     {"requests", test_requests},
     {"empty_requests", test_empty_requests},
     {"txn", test_txn},
+    {"pages", test_pages},
     {"errors", test_errors},
     {"clients_that_leave", test_clients_that_leave},
     {"slow_reader", test_slow_reader},

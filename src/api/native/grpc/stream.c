@@ -5,6 +5,7 @@
  *
  * So memory holds one page and what the socket has not taken, however long the list. */
 #include "api/native/grpc/calls.h"
+#include "api/native/grpc/pages.h"
 #include "base/check.h"
 
 #define PAGE_BYTES ((size_t)64 << 10)
@@ -12,11 +13,10 @@
 /* In the exchange's arena. */
 struct stream {
     struct grpc_call *g;
-    const struct form *form;
     struct op op; /* what is asked for; `limit` counts for the whole */
     struct source *source;
     struct source_page page;
-    struct arena arena; /* of one message */
+    struct buf message; /* that is sent */
     struct buf last;    /* key of the last row */
     uint64_t rows;      /* delivered, or counted */
     bool is_paging;
@@ -28,7 +28,7 @@ static void next_page(struct stream *s);
 static void release(struct stream *s)
 {
     source_close(&s->source);
-    arena_deinit(&s->arena);
+    buf_deinit(&s->message);
     buf_deinit(&s->last);
     s->g->user = NULL;
 }
@@ -52,15 +52,11 @@ static void send_rows(struct stream *s, const struct row *rows, size_t count, bo
                                   .count = is_count(s) ? s->rows : count,
                                   .is_more = is_more,
                                   .value = buf_slice(&s->last)};
-    const struct answering a = {.arena = &s->arena,
-                                .op = &s->op,
-                                .result = &result,
-                                .now_ms = router_now_ms(grpc_context(s->g)->router)};
-    ProtobufCMessage *message = NULL;
-    arena_reset(&s->arena);
-    const enum err e = form_answer(s->form, &a, &message);
-    CHECK(e == ERR_OK);
-    grpc_send(s->g, message);
+    const struct answering a = {
+        .op = &s->op, .result = &result, .now_ms = router_now_ms(grpc_context(s->g)->router)};
+    buf_clear(&s->message);
+    page_to(&s->message, &a);
+    grpc_send_packed(s->g, buf_slice(&s->message));
 }
 
 static void take_page(struct stream *s, const struct source_page *p)
@@ -149,9 +145,9 @@ void on_stream(struct grpc_call *g, const ProtobufCMessage *message)
     enum read_level level;
     struct err_why why;
     s->g = g;
-    s->form = form_of(method_number(g->method));
     t.may_span = true;
-    const enum err e = form_read(s->form, &t, message, &s->op, &level, &why);
+    const enum err e =
+        form_read(form_of(method_number(g->method)), &t, message, &s->op, &level, &why);
     if (e != ERR_OK) {
         call_fail(g, e, why.text, NULL);
         return;

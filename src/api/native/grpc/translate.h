@@ -97,7 +97,7 @@ Holdfast__V1__TxnResponse *txn_answer(const struct txn_forms *forms, const struc
 void error_answer(enum err e, const char *text, const struct answering *a,
                   Holdfast__V1__ErrorDetail *message);
 
-/* ---- Rows, also of streams ---- */
+/* ---- Rows ---- */
 
 Holdfast__V1__Record **records_of(struct arena *arena, const struct row *rows, size_t count,
                                   bool keys_only, uint64_t now_ms);
