@@ -23,7 +23,7 @@ struct config {
     uint32_t listen_count;
     char hosts[CONFIG_HOSTS_MAX][CONFIG_TEXT_MAX];
     uint32_t host_count;
-    char name[CONFIG_TEXT_MAX]; /* of the node; "": its host's */
+    char name[CONFIG_TEXT_MAX];         /* of the node; "": its host's */
     char tables_token[CONFIG_TEXT_MAX]; /* of Regatta's Tables; "": none is asked for */
     char maintenance_token[CONFIG_TEXT_MAX];
     char file[CONFIG_TEXT_MAX];

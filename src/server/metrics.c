@@ -7,14 +7,10 @@
 
 #define US_PER_S 1e6
 
-static const char *const dialect_names[DIALECT_COUNT] = {[DIALECT_REDIS] = "redis",
-                                                         [DIALECT_STRATO] = "strato",
-                                                         [DIALECT_ESTORAJE] = "estoraje",
-                                                         [DIALECT_NATIVE] = "native",
-                                                         [DIALECT_ADMIN] = "admin",
-                                                         [DIALECT_REGATTA] = "regatta",
-                                                         [DIALECT_DSTASH] = "dstash",
-                                                         [DIALECT_DSTORE] = "dstore"};
+static const char *const dialect_names[DIALECT_COUNT] = {
+    [DIALECT_REDIS] = "redis",   [DIALECT_STRATO] = "strato", [DIALECT_ESTORAJE] = "estoraje",
+    [DIALECT_NATIVE] = "native", [DIALECT_ADMIN] = "admin",   [DIALECT_REGATTA] = "regatta",
+    [DIALECT_DSTASH] = "dstash", [DIALECT_DSTORE] = "dstore"};
 
 /* One operation of one dialect over all loops. Names lie in the same place on every loop, or, where
  * slots are given out as they are needed, anywhere: so the name decides. */
