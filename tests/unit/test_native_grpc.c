@@ -447,20 +447,26 @@ static void test_errors(void)
 
 /* ---- Clients that leave, and that do not read ---- */
 
-static void open_call(struct fixture *t, const char *method, struct slice message)
+static void open_call_with(struct fixture *t, const char *method, const char *headers,
+                           struct slice message)
 {
     static const struct http_dialect *dialects[2];
     struct buf text = {0};
     dialects[0] = native_grpc_dialect();
     buf_printf(&text,
-               "POST /holdfast.v1.%s HTTP/1.1\r\ncontent-type: application/grpc\r\n"
+               "POST /holdfast.v1.%s HTTP/1.1\r\ncontent-type: application/grpc\r\n%s"
                "content-length: %zu\r\n\r\n",
-               method, message.size + GRPC_PREFIX_BYTES);
+               method, headers, message.size + GRPC_PREFIX_BYTES);
     const size_t begin = grpc_message_begin(&text);
     buf_append_slice(&text, message);
     grpc_message_end(&text, begin, GRPC_IDENTITY);
     fake_open(&t->f, &t->world, dialects, buf_slice(&text));
     buf_deinit(&text);
+}
+
+static void open_call(struct fixture *t, const char *method, struct slice message)
+{
+    open_call_with(t, method, "", message);
 }
 
 static void call(struct fixture *t, const char *method, struct slice message)
@@ -560,6 +566,40 @@ static void test_slow_reader(void)
     teardown(&t);
 }
 
+static bool has_text(const struct buf *text, const char *part)
+{
+    return memmem(text->data, text->size, part, strlen(part)) != NULL;
+}
+
+/* A deadline that has passed when the message comes: nothing is ordered, and the details say so. */
+static void test_deadline(void)
+{
+    static const char *const methods[] = {"KV/Put", "KV/Range", "KV/RandomKey", "KV/DeleteRange"};
+    struct fixture t;
+    setup(&t);
+    put(&t, "a", 10);
+    for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+        struct buf message = {0};
+        protobuf_bytes_to(&message, 1, SLICE("kv"));
+        protobuf_bytes_to(&message, 2, SLICE("a"));
+        open_call_with(&t, methods[i], "grpc-timeout: 1m\r\n", buf_slice(&message));
+        const struct http_route *route = t.f.x.route;
+        route->handle(&t.f.x, NULL);
+        world_wait(&t.world, 5);
+        route->on_body(&t.f.x, slice_skip(buf_slice(&t.f.request), t.f.head.consumed));
+        route->on_body(&t.f.x, (struct slice){0});
+        fake_finish(&t.f, &t.world);
+        EXPECT(has_text(&t.f.headers, "grpc-status: 4\n"));
+        EXPECT(has_text(&t.f.headers, "grpc-status-details-bin: "));
+        fake_close(&t.f);
+        buf_deinit(&message);
+    }
+    call(&t, "KV/Count", SLICE("\x0a\x02kv"));
+    const struct router *r = t.world.context.router;
+    EXPECT_EQ(1, router_table_count(r, router_table(r, SLICE("kv"))));
+    teardown(&t);
+}
+
 static const struct test_case cases[] = {
     {"every_operation_has_a_form", test_every_operation_has_a_form},
     {"requests", test_requests},
@@ -569,6 +609,7 @@ static const struct test_case cases[] = {
     {"errors", test_errors},
     {"clients_that_leave", test_clients_that_leave},
     {"slow_reader", test_slow_reader},
+    {"deadline", test_deadline},
 };
 
 TEST_MAIN(cases)

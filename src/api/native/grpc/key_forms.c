@@ -250,13 +250,13 @@ static bool read_step(const Holdfast__V1__BitFieldStep *m, struct bit_field *ste
 static void read_bit_field(struct reading *r, const void *request)
 {
     const Holdfast__V1__BitFieldRequest *m = request;
-    struct slice *items = arena_get(r->t->arena, m->n_steps * sizeof(*items));
-    struct bit_field *steps = arena_get(r->t->arena, m->n_steps * sizeof(*steps));
-    read_place(r, m->table, m->key);
     if (m->n_steps > OP_ITEMS_MAX) {
         reading_refuse(r, ERR_TOO_LARGE, "more than %zu steps", OP_ITEMS_MAX);
         return;
     }
+    struct slice *items = arena_get(r->t->arena, m->n_steps * sizeof(*items));
+    struct bit_field *steps = arena_get(r->t->arena, m->n_steps * sizeof(*steps));
+    read_place(r, m->table, m->key);
     for (size_t i = 0; i < m->n_steps; i++) {
         if (!read_step(m->steps[i], &steps[i])) {
             reading_refuse(r, ERR_INVALID, "a step on a bit field has an unknown kind");

@@ -143,11 +143,11 @@ void read_flag(struct reading *r, bool is_set, unsigned flag)
 
 void read_items(struct reading *r, size_t count, const ProtobufCBinaryData *items)
 {
-    struct slice *list = arena_get(r->t->arena, count * sizeof(*list));
     if (count > OP_ITEMS_MAX) {
         reading_refuse(r, ERR_TOO_LARGE, "more than %zu keys or members", OP_ITEMS_MAX);
         return;
     }
+    struct slice *list = arena_get(r->t->arena, count * sizeof(*list));
     for (size_t i = 0; i < count; i++) {
         list[i] = grpc_slice(items[i]);
     }
