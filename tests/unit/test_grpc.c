@@ -467,6 +467,58 @@ static void test_strings(void)
     arena_deinit(&arena);
 }
 
+static void begin_watch(struct fixture *t)
+{
+    const struct http_dialect *const dialects[] = {meta_dialect(), NULL};
+    struct buf text = {0};
+    buf_append_text(&text, "POST /grpc.health.v1.Health/Watch HTTP/1.1\r\n"
+                           "content-type: application/grpc\r\ncontent-length: 5\r\n\r\n");
+    buf_append(&text, "\0\0\0\0\0", 5);
+    fake_open(&t->f, &t->world, dialects, buf_slice(&text));
+    fake_start(&t->f, 0);
+    buf_deinit(&text);
+}
+
+/* Health/Watch says what the node is whenever that changes, and ends when the node drains. */
+static void test_watch(void)
+{
+    static const struct {
+        enum err readiness;
+        struct slice said; /* so far */
+    } steps[] = {
+        {ERR_STARTING, GRPC_TEXT("\0\0\0\0\2\x08\2")},
+        {ERR_OK, GRPC_TEXT("\0\0\0\0\2\x08\2\0\0\0\0\2\x08\1")},
+        {ERR_OK, GRPC_TEXT("\0\0\0\0\2\x08\2\0\0\0\0\2\x08\1")},
+        {ERR_UNAVAILABLE, GRPC_TEXT("\0\0\0\0\2\x08\2\0\0\0\0\2\x08\1\0\0\0\0\2\x08\2")},
+    };
+    struct fixture t;
+    setup(&t);
+    t.world.readiness = ERR_STARTING;
+    begin_watch(&t);
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+        EXPECT(!t.f.is_complete);
+        t.world.readiness = steps[i].readiness;
+        world_wait(&t.world, 1000);
+        expect_text(steps[i].said, &t.f.body);
+    }
+    EXPECT(t.f.is_complete);
+    expect_text(SLICE("grpc-status: 14\ngrpc-message: the node is stopping\n"), &t.f.trailers);
+    teardown(&t);
+}
+
+static void test_watch_is_left(void)
+{
+    struct fixture t;
+    setup(&t);
+    begin_watch(&t);
+    world_wait(&t.world, 1000);
+    t.f.x.is_aborted = true;
+    t.f.x.route->on_abort(&t.f.x);
+    EXPECT(t.f.is_done);
+    world_wait(&t.world, 1000); /* its timer does not run any more */
+    teardown(&t);
+}
+
 /* DESIGN section 8, row by row. */
 static void test_errors(void)
 {
@@ -512,6 +564,8 @@ static const struct test_case cases[] = {
     {"depth", test_depth},
     {"parts", test_parts},
     {"strings", test_strings},
+    {"watch", test_watch},
+    {"watch_is_left", test_watch_is_left},
     {"errors", test_errors},
 };
 
