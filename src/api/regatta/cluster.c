@@ -49,9 +49,11 @@ void regatta_member_list(struct grpc_call *g, const ProtobufCMessage *m)
     char *peer_urls[1] = {name_text(g, grpc_context(g)->facts->address)};
     char *client_urls[1] = {client_url(g)};
     char cluster[] = REGATTA_CLUSTER_NAME;
-    Regatta__V1__Member member = REGATTA__V1__MEMBER__INIT;
+    Regatta__V1__Member member;
     Regatta__V1__Member *members[1] = {&member};
-    Regatta__V1__MemberListResponse reply = REGATTA__V1__MEMBER_LIST_RESPONSE__INIT;
+    Regatta__V1__MemberListResponse reply;
+    regatta__v1__member__init(&member);
+    regatta__v1__member_list_response__init(&reply);
     member.id = id_text(g);
     member.name = name_text(g, grpc_context(g)->facts->node_name);
     member.n_peerurls = 1;
@@ -138,7 +140,8 @@ void regatta_status(struct grpc_call *g, const ProtobufCMessage *m)
     char info[64];
     struct settings *s = arena_zero(g->x->arena, sizeof(*s));
     Google__Protobuf__Struct config = GOOGLE__PROTOBUF__STRUCT__INIT;
-    Regatta__V1__StatusResponse reply = REGATTA__V1__STATUS_RESPONSE__INIT;
+    Regatta__V1__StatusResponse reply;
+    regatta__v1__status_response__init(&reply);
     (void)snprintf(info, sizeof(info), "holdfast %.40s", facts->version);
     reply.id = id_text(g);
     reply.version = version;

@@ -59,7 +59,8 @@ static void on_changed(struct table_change *change)
     if (t != NULL) { /* else it is gone again */
         (void)snprintf(id, sizeof(id), "%" PRIu64, regatta_id(t->id));
     }
-    Regatta__V1__CreateTableResponse reply = REGATTA__V1__CREATE_TABLE_RESPONSE__INIT;
+    Regatta__V1__CreateTableResponse reply;
+    regatta__v1__create_table_response__init(&reply);
     reply.id = id;
     grpc_reply(g, &reply.base);
 }

@@ -103,15 +103,14 @@ static struct refusal add_compare(struct building *b, const Mvcc__V1__Compare *c
  * 0: it is unknown. */
 static size_t parts_of(const Mvcc__V1__RequestOp *r)
 {
-    switch (r->request_case) {
+    switch ((int)r->request_case) {
     case MVCC__V1__REQUEST_OP__REQUEST_REQUEST_RANGE:
         return 1;
     case MVCC__V1__REQUEST_OP__REQUEST_REQUEST_PUT:
         return r->request_put->prev_kv ? 2 : 1;
     case MVCC__V1__REQUEST_OP__REQUEST_REQUEST_DELETE_RANGE:
         return r->request_delete_range->prev_kv ? 2 : 1;
-    case MVCC__V1__REQUEST_OP__REQUEST__NOT_SET:
-    default: /* of a later version */
+    default: /* none, or of a later version */
         return 0;
     }
 }
