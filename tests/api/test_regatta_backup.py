@@ -307,6 +307,27 @@ def test_readers_see_all_or_nothing():
             expect({(b"one", b"two")[turn % 2]}, {kv.value for kv in r.range(**ALL).kvs})
 
 
+def test_streams_of_a_table_that_is_replaced():
+    """They end so that their clients begin again; of one that is gone, with that."""
+    with Node() as node, Regatta(node) as r:
+        r.create("t")
+        for i in range(40):
+            r.put(b"%02d" % i, b"x" * MIB)
+        streams = [r.iterate(**ALL), r.backup(b"t")]
+        for stream in streams:
+            next(stream)
+        r.restore(b"t", [])
+        for stream in streams:
+            fails("UNAVAILABLE", None, list, stream)
+        expect([], r.dump())
+        for i in range(40):
+            r.put(b"%02d" % i, b"x" * MIB)
+        stream = r.iterate(**ALL)
+        next(stream)
+        r.delete("t")
+        fails("NOT_FOUND", "table not found", list, stream)
+
+
 # ---- A large table ----
 
 def load(node, table, count):
@@ -372,4 +393,5 @@ def test_slow_client():
 
 
 run([test_file, test_files_of_others, test_manifest, test_refusals, test_damage,
-     test_clients_that_leave, test_killed_meanwhile, test_readers_see_all_or_nothing, test_slow_client, test_large_table])
+     test_clients_that_leave, test_killed_meanwhile, test_readers_see_all_or_nothing,
+     test_streams_of_a_table_that_is_replaced, test_slow_client, test_large_table])

@@ -17,6 +17,7 @@ struct backup {
     struct backup_writer writer;
     struct buf out;
     struct slice table; /* its name */
+    uint32_t id;
     bool is_paging;
     bool is_stalled; /* waits for on_writable */
 };
@@ -29,13 +30,6 @@ static void release(struct backup *b)
     backup_writer_deinit(&b->writer);
     buf_deinit(&b->out);
     b->g->user = NULL;
-}
-
-static void fail(struct backup *b, struct refusal r)
-{
-    struct grpc_call *g = b->g;
-    release(b);
-    regatta_refuse(g, r);
 }
 
 /* Sends what there is, in messages of the size that is allowed. */
@@ -86,7 +80,11 @@ static void on_page(struct source_page *p)
     }
     const enum err e = p->err == ERR_OK ? write_rows(b, p) : p->err;
     if (e != ERR_OK) {
-        fail(b, refusal_of(e));
+        struct grpc_call *g = b->g;
+        const uint32_t id = b->id;
+        const struct slice table = b->table;
+        release(b);
+        regatta_fail_op(g, e, id, table);
         return;
     }
     if (p->is_end) {
@@ -147,6 +145,7 @@ void regatta_backup(struct grpc_call *g, const ProtobufCMessage *m)
     struct backup *b = arena_zero(g->x->arena, sizeof(*b));
     b->g = g;
     b->table = grpc_slice(q->table);
+    b->id = t->id;
     g->user = b;
     const struct source_config config = {.kind = SOURCE_RANGE,
                                          .table = t->id,

@@ -73,9 +73,12 @@ static void answer(struct grpc_op *o, const struct result *result)
     struct found found;
     Regatta__V1__ResponseHeader header = regatta_header(grpc_context(o->g), o->call.op.table, 0);
     Regatta__V1__RangeResponse reply = REGATTA__V1__RANGE_RESPONSE__INIT;
-    const enum err e = found_of_extent(o->g->x->arena, &extent, &o->call.op, result, &found);
+    enum err e = found_of_extent(o->g->x->arena, &extent, &o->call.op, result, &found);
+    if (result->err == ERR_NOT_FOUND && regatta_is_gone(grpc_context(o->g), o->call.op.table)) {
+        e = ERR_NOT_FOUND; /* of the table, not of a key */
+    }
     if (e != ERR_OK) {
-        regatta_fail(o->g, e);
+        regatta_fail_op(o->g, e, o->call.op.table, grpc_slice(r->q->table));
         return;
     }
     if (extent.is_single && found.count > 0 &&

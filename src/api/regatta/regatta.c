@@ -25,6 +25,13 @@ const struct table *regatta_table(const struct loop_context *c, struct slice nam
     return NULL;
 }
 
+void regatta_fail_op(struct grpc_call *g, enum err e, uint32_t id, struct slice name)
+{
+    const struct table *t = router_table(grpc_context(g)->router, name);
+    const bool is_replaced = t != NULL && t->id != id;
+    regatta_fail(g, e == ERR_NOT_FOUND && is_replaced ? ERR_UNAVAILABLE : e);
+}
+
 struct table_options regatta_options(const struct loop_context *c)
 {
     const struct table *kv = router_table(c->router, SLICE("kv"));

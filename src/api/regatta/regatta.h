@@ -68,6 +68,16 @@ struct refusal refusal_of_token(struct slice authorization, const char *token);
 const struct table *regatta_table(const struct loop_context *c, struct slice name,
                                   struct refusal *r);
 
+/* Ends the call for an operation on table `id`, once named `name`, that has failed with `e`. When
+ * another table has taken the name meanwhile (a restore, a reset) the client should ask again. */
+void regatta_fail_op(struct grpc_call *g, enum err e, uint32_t id, struct slice name);
+
+/* The table is gone, or another has its name: nothing can be said about its keys. */
+static inline bool regatta_is_gone(const struct loop_context *c, uint32_t id)
+{
+    return router_table_by_id(c->router, id) == NULL;
+}
+
 /* A table made for these clients: where the built-in ones live. */
 struct table_options regatta_options(const struct loop_context *c);
 

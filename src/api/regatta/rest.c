@@ -156,12 +156,12 @@ static void refuse_missing(struct http_exchange *x)
 static void answer_range(struct http_call *c, const struct result *result)
 {
     struct http_exchange *x = c->x;
-    if (result->err == ERR_NOT_FOUND) {
+    if (result->err == ERR_NOT_FOUND && !regatta_is_gone(http_context(x), c->call.op.table)) {
         refuse_missing(x);
         return;
     }
     if (result->err != ERR_OK) {
-        rest_fail(x, result->err);
+        rest_fail(x, result->err == ERR_NOT_FOUND ? ERR_UNAVAILABLE : result->err);
         return;
     }
     struct rest_reply reply;
@@ -203,8 +203,8 @@ static void reply_empty(struct http_exchange *x)
 
 static void answer_put(struct http_call *c, const struct result *result)
 {
-    if (result->err != ERR_OK) {
-        rest_fail(c->x, result->err);
+    if (result->err != ERR_OK) { /* of the table: another may have taken its name */
+        rest_fail(c->x, result->err == ERR_NOT_FOUND ? ERR_UNAVAILABLE : result->err);
     } else {
         reply_empty(c->x);
     }

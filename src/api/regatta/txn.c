@@ -320,7 +320,7 @@ static void answer(struct grpc_op *o, const struct result *result)
         regatta_header(grpc_context(o->g), o->call.op.table, t->is_read ? 0 : result->mod_revision);
     Regatta__V1__TxnResponse reply = REGATTA__V1__TXN_RESPONSE__INIT;
     if (result->err != ERR_OK) {
-        regatta_fail(o->g, result->err);
+        regatta_fail_op(o->g, result->err, o->call.op.table, grpc_slice(t->q->table));
         return;
     }
     reply.header = &header;

@@ -112,8 +112,10 @@ static enum err take_rows(struct walk *w, const struct source_page *p)
 static void fail(struct walk *w, enum err e)
 {
     struct grpc_call *g = w->g;
+    const uint32_t table = w->table;
+    const struct slice name = grpc_slice(w->q->table);
     release(w);
-    regatta_fail(g, e);
+    regatta_fail_op(g, e, table, name);
 }
 
 static void finish(struct walk *w)

@@ -83,7 +83,8 @@ static void answer_put(struct grpc_op *o, const struct result *result)
     const struct write_op *w = container_of(o, struct write_op, o);
     const enum err e = write_err(w, result);
     if (e != ERR_OK) {
-        regatta_fail(o->g, e);
+        const Regatta__V1__PutRequest *q = (const Regatta__V1__PutRequest *)w->q;
+        regatta_fail_op(o->g, e, o->call.op.table, grpc_slice(q->table));
         return;
     }
     const struct found found = previous(w, result);
@@ -129,7 +130,7 @@ static void answer_delete(struct grpc_op *o, const struct result *result)
     const Regatta__V1__DeleteRangeRequest *q = (const Regatta__V1__DeleteRangeRequest *)w->q;
     const enum err e = write_err(w, result);
     if (e != ERR_OK) {
-        regatta_fail(o->g, e);
+        regatta_fail_op(o->g, e, o->call.op.table, grpc_slice(q->table));
         return;
     }
     const struct found found = previous(w, result);
