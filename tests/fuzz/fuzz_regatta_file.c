@@ -46,7 +46,7 @@ static struct outcome read_all(struct slice bytes, size_t piece, struct buf *wri
         }
         CHECK(o.end == BACKUP_BROKEN || part.size == 0);
     }
-    o.is_partial = backup_reader_is_partial(&r);
+    o.is_partial = o.end == BACKUP_BROKEN || backup_reader_is_partial(&r);
     backup_flush(&w, written);
     backup_writer_deinit(&w);
     backup_reader_deinit(&r);
