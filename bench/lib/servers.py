@@ -35,11 +35,12 @@ def pause(seconds):
     select.select([], [], [], seconds)
 
 
-def wait_for(port, process, seconds=60):
+def wait_for(port, process, log, seconds=60):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if process.poll() is not None:
-            sys.exit("a server ended at once")
+            log.seek(0)
+            sys.exit(f"{process.args} ended at once: {log.read().decode()[-2000:]}")
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()
             return
@@ -65,7 +66,7 @@ class Server:
         self.log = tempfile.TemporaryFile()
         self.process = subprocess.Popen(on_cpus(cpus or SERVER_CPUS, command), stdout=self.log,
                                         stderr=self.log, env=env)
-        wait_for(port, self.process)
+        wait_for(port, self.process, self.log)
 
     def cpu_ns(self):
         total = 0
