@@ -119,6 +119,8 @@ struct setting_case {
     const char *bad;     /* NULL: nothing is */
 };
 
+#define MASK "**********" /* a secret, as it is told */
+
 static const struct setting_case settings[] = {
     {"listen", "127.0.0.1:8080", ":9000=redis,native", ":9000=redis,native", ""},
     {"data", "", "/some/folder", "/some/folder", NULL},
@@ -136,6 +138,8 @@ static const struct setting_case settings[] = {
     {"slow", "100ms", "2s", "2000ms", "-1"},
     {"host", NULL, "example.org", "example.org", ""},
     {"name", "", "a node", "a node", NULL},
+    {"regatta-tables-token", "", "hidden", MASK, NULL},
+    {"regatta-maintenance-token", "", "hidden", MASK, NULL},
     {"disk-reserve", "268435456", "1KB", "1000", "1XB"},
     {"discard-damage", "no", "on", "yes", "2"},
     {"tls-cert", "", "cert.pem", "cert.pem", NULL},
@@ -513,7 +517,9 @@ static void test_told_and_read_again(void)
     config_init(&c[0]);
     config_init(&c[1]);
     for (size_t i = 0; i < SETTINGS; i++) {
-        EXPECT_EQ(ERR_OK, config_set(&c[0], settings[i].name, settings[i].value, NULL));
+        if (strcmp(settings[i].shown, MASK) != 0) {
+            EXPECT_EQ(ERR_OK, config_set(&c[0], settings[i].name, settings[i].value, NULL));
+        }
     }
     config_each(&c[0], on_line, &first);
     EXPECT_EQ(ERR_OK, config_read_text(&c[1], buf_slice(&first), NULL));
@@ -522,6 +528,23 @@ static void test_told_and_read_again(void)
     EXPECT(memcmp(&c[0], &c[1], sizeof(*c)) == 0);
     buf_deinit(&first);
     buf_deinit(&second);
+    mem_free(c);
+}
+
+/* A secret is kept, and told nowhere: not in a list, not in an error. */
+static void test_secrets(void)
+{
+    struct config *c = mem_zero(1, sizeof(*c));
+    struct err_why why = {0};
+    char text[CONFIG_TEXT_MAX + 1];
+    config_init(c);
+    EXPECT_EQ(ERR_OK, config_set(c, "regatta-tables-token", "abc", NULL));
+    EXPECT_EQ(ERR_OK, config_set(c, "regatta-maintenance-token", "def", NULL));
+    EXPECT(strcmp(c->tables_token, "abc") == 0 && strcmp(c->maintenance_token, "def") == 0);
+    memset(text, 'x', sizeof(text));
+    text[CONFIG_TEXT_MAX] = '\0';
+    EXPECT_EQ(ERR_INVALID, config_set(c, "regatta-tables-token", text, &why));
+    EXPECT(strstr(why.text, MASK) != NULL && strstr(why.text, "xxx") == NULL);
     mem_free(c);
 }
 
@@ -691,6 +714,7 @@ static const struct test_case cases[] = {
     {"files", test_files},
     {"text", test_text},
     {"told_and_read_again", test_told_and_read_again},
+    {"secrets", test_secrets},
     {"sizes", test_sizes},
     {"durations", test_durations},
     {"switches", test_switches},
