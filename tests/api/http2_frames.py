@@ -94,6 +94,11 @@ class Connection:
         except OSError:
             return False
 
+    def has_input(self, seconds):
+        poll = select.poll()
+        poll.register(self.socket, select.POLLIN)
+        return bool(poll.poll(seconds * 1000))
+
     def frames(self, seconds=10, until=None):
         """All frames until one is `until(frame)`, the node closes, or time is over."""
         found = []
@@ -109,7 +114,7 @@ class Connection:
                 if until is not None and until(found[-1]):
                     return found
             left = deadline - time.monotonic()
-            if self.is_closed or left <= 0 or not select.select([self.socket], [], [], left)[0]:
+            if self.is_closed or left <= 0 or not self.has_input(left):
                 return found
             try:
                 piece = self.socket.recv(READ_BYTES)
@@ -120,7 +125,7 @@ class Connection:
 
     def drain(self):
         """Reads what is there, and forgets it."""
-        while not self.is_closed and select.select([self.socket], [], [], 0)[0]:
+        while not self.is_closed and self.has_input(0):
             try:
                 self.is_closed = self.socket.recv(READ_BYTES) == b""
             except OSError:
