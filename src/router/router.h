@@ -62,7 +62,8 @@ void router_call(struct router *r, struct call *c);
  * of one table: those that lie in one shard take effect together, and are seen together. */
 void router_call_many(struct router *r, struct call *const *calls, size_t count);
 
-/* For the owner of connections, between two of them: see shard_relieve(). */
+/* For the owner of connections, between two of them, and of one that brings very much: see
+ * shard_relieve(). */
 void router_relieve(struct router *r);
 
 /* The call is not wanted any more; `done` runs all the same, with ERR_CANCELED where nothing was

@@ -296,11 +296,16 @@ static bool collect(struct shard_host *h)
 
 void shard_relieve(struct shard_host *h)
 {
-    if (h->run.count < SHARD_GATHER_MAX || shard_node_has_failed(h->node)) {
+    /* Reads that could not all be made are bounded for the whole turn. */
+    const bool has_reads = h->reads.count >= SHARD_GATHER_MAX && h->late.count == 0;
+    if ((h->run.count < SHARD_GATHER_MAX && !has_reads) || shard_node_has_failed(h->node)) {
         return;
     }
     epoch_quiet(&h->node->epoch, h->reader);
     run_memory(h);
+    if (has_reads) {
+        run_reads(h);
+    }
     arena_reset(&h->arena);
     epoch_idle(h->reader);
 }

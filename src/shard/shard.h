@@ -25,7 +25,7 @@
 #define SHARD_WORKS_MAX  65536              /* being ordered in one group: then ERR_BUSY */
 #define SHARD_BYTES_MAX  ((size_t)96 << 20) /* of their entries: then ERR_BUSY */
 #define SHARD_APPLY_MAX  1024               /* commands applied as one batch */
-#define SHARD_GATHER_MAX 512                /* works on memory tables: then shard_relieve() */
+#define SHARD_GATHER_MAX 512                /* works that need no journal: then shard_relieve() */
 #define SHARD_READS_MAX  ((size_t)1 << 16)  /* waiting for a worker on one loop */
 
 /* Of pinned views. Past one of the last three a view is ended. */
@@ -159,8 +159,9 @@ void shard_view_close(struct shard_view **v);
 /* There are reads of published state that have not been made yet. */
 bool shard_has_reads(const struct shard_host *h);
 
-/* Between two connections of a turn: when much has gathered for memory tables, carries it out now,
- * while it is still in the processor's caches, and not at the end of the turn. */
+/* In the middle of a turn, where a `done` may run: when much has gathered for memory tables, or is
+ * to be read, carries it out now, while it is still in the processor's caches, and not at the end
+ * of the turn. */
 void shard_relieve(struct shard_host *h);
 
 /* The time of this turn, on the node's clock. */
