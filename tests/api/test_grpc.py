@@ -509,6 +509,24 @@ def test_web():
         expect((5, "0"), (len(answer.messages), answer.trailers["grpc-status"]))
 
 
+def test_web_over_http2():
+    """The same over HTTP/2, which browsers use where there is TLS."""
+    if shutil.which("curl") is None:
+        print("  skipped: curl is not installed")
+        return
+    with Node() as node, Client(node) as client:
+        put(client, "a", b"web")
+        answer = subprocess.run(
+            ["curl", "-sS", "-m", "60", "--http2-prior-knowledge", "--data-binary", "@-",
+             "-H", "Content-Type: application/grpc-web-text", "-w", "%{http_version} %{http_code}",
+             "http://127.0.0.1:%d/proto.KV/KVGet" % node.port],
+            input=base64.b64encode(framed(location(client, "a"))), check=True,
+            capture_output=True).stdout
+        value = client.message("proto.GetResponse", value={"content": b"web"})
+        expect(base64.b64encode(framed(value)) +
+               base64.b64encode(b"\x80\x00\x00\x00\x0fgrpc-status:0\r\n") + b"2 200", answer)
+
+
 def test_web_origins():
     """A page of this server may call it, and ask before; a page of another must not."""
     schema = grpc_client.Schema()
@@ -660,8 +678,10 @@ def is_needed(file, services, client):
 
 
 if __name__ == "__main__":
-    sys.exit(run([test_strato, test_strato_shares_its_data, test_strato_refusals, test_acknowledged_is_kept, test_unknown,
-                  test_texts_and_metadata, test_broken_requests, test_sizes, test_deadlines,
-                  test_cancel, test_many_streams, test_long_stream, test_stream_answers_at_once,
-                  test_slow_reader, test_gzip, test_encodings, test_web, test_web_origins,
-                  test_over_http1, test_health, test_health_follows_a_drain, test_reflection, test_grpcurl]))
+    sys.exit(run([
+        test_strato, test_strato_shares_its_data, test_strato_refusals, test_acknowledged_is_kept,
+        test_unknown, test_texts_and_metadata, test_broken_requests, test_sizes, test_deadlines,
+        test_cancel, test_many_streams, test_long_stream, test_stream_answers_at_once,
+        test_slow_reader, test_gzip, test_encodings, test_web, test_web_over_http2,
+        test_web_origins, test_over_http1, test_health, test_health_follows_a_drain,
+        test_reflection, test_grpcurl]))
