@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""gRPC with a real client (grpcio): all kinds of calls, deadlines, cancellation, compression, limits,
-metadata; health, reflection; gRPC-Web with http.client; Strato's services."""
+"""gRPC with a real client (grpcio): all kinds of calls, deadlines, cancellation, compression,
+limits, metadata; health, reflection; gRPC-Web with http.client; Strato's services."""
 
 import base64
 import concurrent.futures
@@ -166,7 +166,8 @@ def test_strato_refusals():
         expect(True, 'holdfast_errors_total{dialect="strato",operation="rpc_kv_get",'
                      'error="too_large"} 1' in metrics, metrics)
     with Node("--max-value", "1KiB") as node, Client(node) as client:
-        big = client.message("proto.PutRequest", location={"key": "a"}, value={"content": b"x" * 1025})
+        big = client.message("proto.PutRequest", location={"key": "a"},
+                             value={"content": b"x" * 1025})
         expect("RESOURCE_EXHAUSTED", failure(client.stub("proto.KV").KVPut, big)[0])
 
 
@@ -276,7 +277,8 @@ def test_deadlines():
         sent = client.message("proto.PutRequest", location={"key": "late"}, value={"content": b"x"})
         expect("DEADLINE_EXCEEDED",
                web_status(node, "/proto.KV/KVPut", sent, {"grpc-timeout": "0n"}))
-        expect(("NOT_FOUND", "no value found for late"), failure(kv.KVGet, location(client, "late")))
+        expect(("NOT_FOUND", "no value found for late"),
+               failure(kv.KVGet, location(client, "late")))
         expect("OK", web_status(node, "/proto.KV/KVPut", sent, {"grpc-timeout": "1H"}))
 
 
@@ -490,18 +492,18 @@ def test_web():
     schema = grpc_client.Schema()
     with Node() as node:
         kept = http.client.HTTPConnection("127.0.0.1", node.port, timeout=60)
-        request = schema.message("proto.PutRequest", location={"key": "a"}, value={"content": b"web"})
+        request = schema.message("proto.PutRequest", location={"key": "a"},
+                                 value={"content": b"web"})
+        get, missing = [framed(schema.message("proto.Location", key=key)) for key in ("a", "b")]
         for is_text in (False, True):
             answer = web_call(node, "/proto.KV/KVPut", framed(request), None, is_text, kept)
             expect((200, "0"), (answer.status, answer.trailers["grpc-status"]))
-            answer = web_call(node, "/proto.KV/KVGet",
-                              framed(schema.message("proto.Location", key="a")), None, is_text, kept)
-            expect(b"web", schema.type("proto.GetResponse").FromString(
-                answer.messages[0]).value.content)
-            answer = web_call(node, "/proto.KV/KVGet",
-                              framed(schema.message("proto.Location", key="b")), None, is_text, kept)
-            expect((200, "5", "no value found for b"), (answer.status, answer.trailers["grpc-status"],
-                                                        answer.trailers["grpc-message"]))
+            answer = web_call(node, "/proto.KV/KVGet", get, None, is_text, kept)
+            value = schema.type("proto.GetResponse").FromString(answer.messages[0]).value
+            expect(b"web", value.content)
+            answer = web_call(node, "/proto.KV/KVGet", missing, None, is_text, kept)
+            said = answer.trailers["grpc-status"], answer.trailers["grpc-message"]
+            expect((200, ("5", "no value found for b")), (answer.status, said))
         # a stream of answers
         asked = b"".join(framed(schema.message("grpc.reflection.v1.ServerReflectionRequest",
                                                host=str(i), list_services="")) for i in range(5))
