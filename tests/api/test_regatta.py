@@ -591,6 +591,12 @@ def test_one_dataset():
                pairs(r.range(**ALL)))
         expect(201, node.request("PUT", "/api/v1/tables/made", b'{"partition":"table"}').status)
         r.put(b"k", b"v", table=b"made")
+        # The index of D-Stash's search lies in one shard, too, but is none of these tables.
+        expect(201, node.request("PUT", "/api/v1/tables/dstash.search",
+                                 b'{"partition":"table"}').status)
+        expect(["made", "t"], sorted(r.names()))
+        expect(["made", "t"], sorted(r.status().tables))
+        fails("NOT_FOUND", "table not found", r.range, table=b"dstash.search", key=b"k")
         redis.ask("SADD", "set", "x")  # not for these clients: said, never converted
         fails("FAILED_PRECONDITION", None, r.range, key=b"set")
         fails("FAILED_PRECONDITION", None, r.range, **ALL)

@@ -196,7 +196,8 @@ def test_refusals():
         fails("UNKNOWN", "chunk expected", restore, info, nothing)
         fails("INVALID_ARGUMENT", "table must be set", r.restore, b"", [])
         fails("FAILED_PRECONDITION", None, r.restore, b"kv", [])
-        fails("FAILED_PRECONDITION", None, r.restore, b"a/b", [])
+        fails("INVALID_ARGUMENT", "a table's name is 1 to 128 of A-Z a-z 0-9 . _ -", r.restore,
+              b"a/b", [])
         expect({}, r.names())
 
 

@@ -92,7 +92,9 @@ static void on_changed(struct table_change *c)
         settle(r);
         return;
     }
-    if (c->err != ERR_OK) {
+    if (c->err == ERR_INVALID) { /* the name */
+        fail(r, GRPC_INVALID_ARGUMENT, c->err, c->why.text);
+    } else if (c->err != ERR_OK) {
         const struct refusal refusal = refusal_of(c->err);
         fail(r, refusal.status, c->err, refusal.text);
     } else if (c->kind == TABLE_STAGE) {
