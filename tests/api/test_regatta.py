@@ -610,6 +610,24 @@ def test_one_dataset():
         redis.close()
 
 
+def test_values_of_others():
+    """Larger than these clients may put: each comes in a message of its own, and none is lost."""
+    with Node() as node, Regatta(node) as r:
+        r.create("t")
+        wanted = [(b"k%02d" % i, bytes([i]) * (size * MIB // 4))
+                  for i, size in enumerate((0, 1, 20, 1, 1, 24, 24, 0, 18, 1))]
+        for key, value in wanted:
+            expect(200, node.request("PUT", "/api/v1/tables/t/keys/" + key.decode(),
+                                     value).status // 10 * 10)
+        expect(wanted, r.dump())
+        expect(wanted[2:3], pairs(r.range(key=b"k02", range_end=b"\0")))
+        expect(True, r.range(key=b"k02", range_end=b"\0").more)
+        expect(wanted[5:6], pairs(r.range(key=b"k05")))
+        data = b"".join(piece.data for piece in r.backup(b"t"))
+        r.restore(b"u", [data[at:at + 2 * MIB] for at in range(0, len(data), 2 * MIB)])
+        expect(wanted, r.dump(b"u"))
+
+
 def test_listener():
     """A listener of its own serves Regatta and nothing else of HTTP."""
     with Node(listen="127.0.0.1:0=regatta") as node, Regatta(node) as r:
@@ -624,4 +642,4 @@ run([test_checks, test_txn_checks, test_single_key, test_forms, test_more, test_
      test_iterate_is_cancelled, test_revisions,
      test_revision_filters, test_put, test_delete, test_compares, test_txn, test_large_txn, test_read_only_txn,
      test_tables, test_tables_stay, test_memory, test_cluster, test_status_config, test_tls, test_tokens,
-     test_one_dataset, test_listener])
+     test_one_dataset, test_values_of_others, test_listener])

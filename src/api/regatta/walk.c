@@ -7,9 +7,9 @@
  * What fits into a first small page is of one state without any effort. If there is more it is read
  * again from a state that is pinned, of which there are few.
  *
- * A message of a stream is a page, so it is smaller than a message may be. `more` of the last one
- * says whether the limit has left anything out, so the page with the first row beyond it is still
- * read. */
+ * A message of a stream is a page, or part of one whose values are larger than Regatta's may be.
+ * `more` of the last one says whether the limit has left anything out, so the page with the first
+ * row beyond it is still read. */
 #include "api/regatta/walk.h"
 
 #include "base/check.h"
@@ -73,7 +73,7 @@ static struct row kept_row(struct walk *w, const struct row *row)
     return kept;
 }
 
-/* False: it is beyond the limit, or does not fit. */
+/* False: it is beyond the limit, or does not fit into the only message. */
 static bool take(struct walk *w, const struct row *row)
 {
     if (w->q->limit > 0 && w->given == (uint64_t)w->q->limit) {
@@ -81,8 +81,12 @@ static bool take(struct walk *w, const struct row *row)
     }
     if (!w->q->count_only) {
         const struct row kept = kept_row(w, row);
-        if (!pairs_add(&w->pairs, &kept)) {
-            return false;
+        if (!pairs_add(&w->pairs, &kept)) { /* other dialects put larger values */
+            if (!w->streams) {
+                return false;
+            }
+            send_message(w, true);
+            (void)pairs_add(&w->pairs, &kept);
         }
     }
     w->count++;
