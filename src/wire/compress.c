@@ -8,9 +8,9 @@
 
 #include "base/check.h"
 
-#define GZIP_WINDOW     (16 + MAX_WBITS) /* 16: with gzip's header */
+#define GZIP_HEADER     16 /* added to the bits of a window: with gzip's header */
 #define GZIP_LEVEL      Z_BEST_SPEED
-#define GZIP_MEMORY     8
+#define WINDOW_BITS_MIN 9
 #define ZSTD_LEVEL      1
 #define ZSTD_WINDOW_LOG 23 /* of what we read: 8 MiB, what the format asks readers to bear */
 #define STEP_BYTES      ((size_t)16 << 10)
@@ -30,11 +30,23 @@ static size_t room(struct buf *out, size_t begin, size_t size_max)
 
 /* ---- gzip ---- */
 
+/* zlib takes memory for its window, not for the message: 268 KiB for the largest. */
+static int window_bits(size_t size)
+{
+    int bits = WINDOW_BITS_MIN;
+    while (bits < MAX_WBITS && (size_t)1 << bits < size) {
+        bits++;
+    }
+    return bits;
+}
+
 bool gzip_compress(struct buf *out, struct slice bytes)
 {
+    const int bits = window_bits(bytes.size);
+    const int memory = bits - (MAX_WBITS - 8); /* 8, zlib's own choice, for the largest */
     z_stream z = {0};
-    if (bytes.size > UINT32_MAX || deflateInit2(&z, GZIP_LEVEL, Z_DEFLATED, GZIP_WINDOW,
-                                                GZIP_MEMORY, Z_DEFAULT_STRATEGY) != Z_OK) {
+    if (bytes.size > UINT32_MAX || deflateInit2(&z, GZIP_LEVEL, Z_DEFLATED, GZIP_HEADER + bits,
+                                                memory, Z_DEFAULT_STRATEGY) != Z_OK) {
         return false;
     }
     z.next_in = bytes.data;
@@ -75,7 +87,7 @@ enum compress_status gzip_decompress(struct buf *out, struct slice bytes, size_t
 {
     const size_t begin = out->size;
     z_stream z = {0};
-    if (bytes.size > UINT32_MAX || inflateInit2(&z, GZIP_WINDOW) != Z_OK) {
+    if (bytes.size > UINT32_MAX || inflateInit2(&z, GZIP_HEADER + MAX_WBITS) != Z_OK) {
         return COMPRESS_BROKEN;
     }
     z.next_in = bytes.data;
