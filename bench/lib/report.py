@@ -3,6 +3,7 @@
 A goal is a text, or a Goal, which says by itself whether it is met.
 """
 import datetime
+import os
 import pathlib
 import platform
 import re
@@ -40,6 +41,7 @@ class Goal:
 class Report:
     def __init__(self, args):
         self.args = args
+        self.loads = [os.getloadavg()[0]]
         self.comparisons = []
         self.facts = []
 
@@ -47,6 +49,7 @@ class Report:
         return self.args.only in name
 
     def add(self, name, ours, peer, goal=""):
+        self.loads.append(os.getloadavg()[0])
         self.comparisons.append(comparison(name, ours, peer, goal))
         print(self.comparisons[-1], flush=True)
 
@@ -86,7 +89,9 @@ class Report:
         path.parent.mkdir(exist_ok=True)
         path.write_text(f"# {today}, {model}, {len(CPUS)} cores, kernel {platform.release()}\n\n"
                         f"Medians of {self.args.runs} runs of {self.args.seconds} s; server on one "
-                        f"core, loader on another.\n\n{self.text()}")
+                        f"core, loader on another. Load average of the machine meanwhile: "
+                        f"{min(self.loads):.1f} to {max(self.loads):.1f}; it is 2 when nothing else "
+                        f"runs.\n\n{self.text()}")
 
 
 def latency_of(run):

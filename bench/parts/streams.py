@@ -1,7 +1,8 @@
-"""100,000 operations on one D-Stash stream, into a memory table and into a durable one."""
+"""100,000 operations on one D-Stash stream, into a memory table and into a durable one, on one core
+as everything else; and into a durable one with a loop on every core but the loader's."""
 from lib.loaders import medians, stream
 from lib.messages import Refused, call, message
-from lib.servers import holdfast
+from lib.servers import CPUS, LOADER_CPUS, holdfast
 
 OPERATIONS = 100000
 FIRST_MS = 3
@@ -28,19 +29,26 @@ def measure(report, name, kind, runs, most):
     report.fact(f"{OPERATIONS:,} {kind}s on one D-Stash stream, {name}", text, "–", goal)
 
 
+def one_server(report, args, name, server, goals):
+    if not is_served(server):
+        report.skip(f"D-Stash streams, {name}", "we do not speak it yet")
+        return
+    puts, lookups = [], []
+    for i in range(args.runs):  # new keys in each run, which the lookups then ask for
+        options = {"n": OPERATIONS, "k": f"run{i}:"}
+        puts.append(stream(server, "put", **options))
+        lookups.append(stream(server, "lookup", **options))
+    measure(report, name, "lookup", lookups, goals[0])
+    measure(report, name, "put", puts, goals[1])
+
+
 def dstash(report, args, folder):
-    for name, where in (("memory", None), ("disk", f"{folder}/ours")):
-        server = holdfast(where)
+    others = [cpu for cpu in CPUS if cpu not in LOADER_CPUS]
+    for name, engine, cpus in (("memory", "memory", CPUS[:1]), ("disk", "disk", CPUS[:1]),
+                               (f"disk, {len(others)} loops on as many cores", "disk", others)):
+        where = None if engine == "memory" else f"{folder}/{len(cpus)}"
+        server = holdfast(where, cpus=cpus, threads=len(cpus))
         try:
-            if not is_served(server):
-                report.skip(f"D-Stash streams, {name}", "we do not speak it yet")
-                continue
-            puts, lookups = [], []
-            for i in range(args.runs):  # new keys in each run, which the lookups then ask for
-                options = {"n": OPERATIONS, "k": f"run{i}:"}
-                puts.append(stream(server, "put", **options))
-                lookups.append(stream(server, "lookup", **options))
-            measure(report, name, "lookup", lookups, GOALS[name][0])
-            measure(report, name, "put", puts, GOALS[name][1])
+            one_server(report, args, name, server, GOALS[engine])
         finally:
             server.stop()
