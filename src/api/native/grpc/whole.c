@@ -43,7 +43,7 @@ void on_count(struct grpc_call *g, const ProtobufCMessage *message)
         return;
     }
     const struct table *table = router_table_by_id(r, op.table);
-    const struct result result = {.count = router_table_count(r, table)};
+    const struct result result = {.err = router_is_ready(r), .count = router_table_count(r, table)};
     reply(g, &op, &result);
 }
 
