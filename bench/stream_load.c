@@ -211,12 +211,12 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
 {
     struct stream *s = arg;
     (void)session, (void)frame, (void)name_size, (void)flags;
-    if (strcmp((const char *)name, "grpc-status") == 0) {
+    const char *field = (const char *)name;
+    const bool is_refusal =
+        strcmp(field, ":status") == 0 && strcmp((const char *)value, "200") != 0;
+    if (strcmp(field, "grpc-status") == 0) {
         copy(s->status, sizeof(s->status), value, value_size);
-    } else if (strcmp((const char *)name, "grpc-message") == 0) {
-        copy(s->message, sizeof(s->message), value, value_size);
-    } else if (strcmp((const char *)name, ":status") == 0 &&
-               strcmp((const char *)value, "200") != 0) {
+    } else if (strcmp(field, "grpc-message") == 0 || is_refusal) {
         copy(s->message, sizeof(s->message), value, value_size);
     }
     return 0;
