@@ -2,9 +2,11 @@
 
 import grpc_client  # first: finds a Python that has grpcio
 
+import contextlib
+
 import grpc
 
-from node import expect
+from node import Node, expect
 
 PUT, DELETE, DUMMY = 0, 1, 2
 EQUAL, GREATER, LESS, NOT_EQUAL = 0, 1, 2, 3
@@ -103,3 +105,11 @@ def fails(code, text, call, *arguments, **fields):
                "%s %r" % (getattr(call, "__name__", call), fields))
         return
     raise AssertionError("%r %.300r: want %s %r, got %.300r" % (call, fields, code, text, answer))
+
+
+@contextlib.contextmanager
+def regatta(*options, table="t", **more):
+    with Node(*options, **more) as node, Regatta(node) as r:
+        if table:
+            r.create(table)
+        yield r
