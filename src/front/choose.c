@@ -13,14 +13,21 @@ void connection_await_request(struct connection *c)
 static void begin_tls(struct connection *c, struct input *in)
 {
     struct tls_context *context = front_tls(c->loop->front);
-    if (context == NULL || pipe_is_tls(&c->pipe)) {
+    const char *why = NULL;
+    if (context == NULL) {
+        why = "there is no certificate";
+    } else if (pipe_is_tls(&c->pipe)) {
+        why = "TLS inside TLS";
+    } else if (!pipe_begin_tls(c->loop, &c->pipe, context,
+                               slice_of(input_data(in), input_size(in)))) {
+        why = "too many at a time";
+    }
+    if (why != NULL) {
         log_debug(c->loop->front->log, "front", "a TLS client was sent away",
-                  F_TEXT("peer", pipe_peer(&c->pipe)),
-                  F_TEXT("why", context == NULL ? "there is no certificate" : "TLS inside TLS"));
+                  F_TEXT("peer", pipe_peer(&c->pipe)), F_TEXT("why", why));
         connection_cut(c);
     } else {
         connection_deadline(c, HANDSHAKE_MS);
-        pipe_begin_tls(c->loop, &c->pipe, context, slice_of(input_data(in), input_size(in)));
         in->begin = in->end;
     }
     tls_context_release(&context);

@@ -337,15 +337,32 @@ enum err pipe_open(struct front_loop *l, stream_socket socket, struct pipe *p, s
     return stream_open(l->loop, socket, events(), p, &p->stream, why);
 }
 
-void pipe_begin_tls(struct front_loop *l, struct pipe *p, struct tls_context *context,
+/* Makes room for one more handshake: the oldest whose client keeps us waiting is cut off. False:
+ * there is none, it is we who are slow. */
+static bool make_room(struct pipe_loop *pipes)
+{
+    if (pipes->handshake_count < HANDSHAKES_MAX) {
+        return true;
+    }
+    for (struct list *at = pipes->handshakes.next; at != &pipes->handshakes; at = at->next) {
+        struct pipe_tls *t = container_of(at, struct pipe_tls, unfinished);
+        if (list_empty(&t->due)) {
+            note_failure(t, "too many at a time");
+            tell_end(t, ERR_IO);
+            return true;
+        }
+    }
+    return false;
+}
+
+bool pipe_begin_tls(struct front_loop *l, struct pipe *p, struct tls_context *context,
                     struct slice first)
 {
     CHECK(p->stream != NULL && p->tls == NULL);
     struct pipe_loop *pipes = &l->pipes;
-    if (pipes->handshake_count == HANDSHAKES_MAX) {
-        struct pipe_tls *oldest = container_of(pipes->handshakes.next, struct pipe_tls, unfinished);
-        note_failure(oldest, "too many at a time");
-        tell_end(oldest, ERR_IO);
+    if (!make_room(pipes)) {
+        metric_add(&pipes->failed, 1);
+        return false;
     }
     if (pipes->cipher == NULL) {
         pipes->cipher = mem_alloc(CIPHER_BYTES);
@@ -362,6 +379,7 @@ void pipe_begin_tls(struct front_loop *l, struct pipe *p, struct tls_context *co
     p->tls = t;
     buf_append_slice(&t->kept, first);
     make_due(t);
+    return true;
 }
 
 bool pipe_is_tls(const struct pipe *p)

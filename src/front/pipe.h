@@ -17,9 +17,9 @@
 #include "sys/stream.h"
 #include "wire/tls.h"
 
-#define HANDSHAKES_MAX     1024 /* unfinished ones of one loop; then the oldest is cut off */
-#define HANDSHAKE_STEPS    8    /* done in one turn of a loop at most, */
-#define HANDSHAKE_US       1000 /* and none is begun after that time */
+#define HANDSHAKES_MAX     1024               /* unfinished ones of one loop; then one is cut off */
+#define HANDSHAKE_STEPS    8                  /* done in one turn of a loop at most, */
+#define HANDSHAKE_US       1000               /* and none is begun after that time */
 #define CIPHER_BYTES       ((size_t)64 << 10) /* read from a socket at a time */
 #define PROTOCOL_BYTES_MAX ((size_t)64 << 10) /* of TLS itself that wait for a peer's socket */
 
@@ -53,8 +53,9 @@ MUST_CHECK enum err pipe_open(struct front_loop *l, stream_socket socket, struct
 
 /* From now on TLS, beginning with the bytes `first` that have been read. Shares `context`. Data
  * comes when the handshake is complete and the client has sent some. A handshake that fails is
- * answered with an alert; what comes then is dropped until the client ends or is cut. */
-void pipe_begin_tls(struct front_loop *l, struct pipe *p, struct tls_context *context,
+ * answered with an alert; what comes then is dropped until the client ends or is cut. False: too
+ * many handshakes wait for this loop, nothing has happened. */
+bool pipe_begin_tls(struct front_loop *l, struct pipe *p, struct tls_context *context,
                     struct slice first);
 
 bool pipe_is_tls(const struct pipe *p);
