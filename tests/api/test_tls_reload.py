@@ -13,7 +13,7 @@ import sys
 import time
 
 from node import expect, run
-from tls import Files, TlsNode, TlsRedis, context, poll
+from tls import Files, TlsNode, TlsRedis, context, poll, run_client
 
 CLIENTS = 1000
 ROUNDS = 6            # of replacing the certificate, one a second
@@ -94,6 +94,26 @@ def test_sighup():
             kept.ping()
             expect(2, len(node.logged("TLS certificate read again")))
             expect(0, node.metric(REFUSED))
+
+
+def test_expiry_is_told():
+    """A certificate for five days: a warning, once a day; another one: none."""
+    with Files().make("later") as files:
+        code, text = run_client("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                                "ec_paramgen_curve:P-256", "-nodes", "-days", "5", "-subj",
+                                "/CN=localhost", "-keyout", files.path("soon.key"), "-out",
+                                files.path("soon.pem"))
+        expect(0, code, text)
+        files.use("soon")
+        with TlsNode(files) as node:
+            poll(lambda: node.logged("the TLS certificate expires soon"), "the warning")
+            line = node.logged("the TLS certificate expires soon")[0]
+            expect(True, re.search(r" days=[45] ", line) is not None, line)
+            files.use("later")
+            node.wait_metric(TAKEN, 1)
+            files.use("soon")
+            node.wait_metric(TAKEN, 2)
+            poll(lambda: len(node.logged("the TLS certificate expires soon")) == 2, "again")
 
 
 def test_bad_pairs_are_refused():
@@ -300,6 +320,6 @@ def test_idle_connections():
 
 if __name__ == "__main__":
     os.environ.setdefault("NO_PROXY", "*")
-    sys.exit(run([test_files_change, test_resumption_over_reload, test_sighup,
+    sys.exit(run([test_files_change, test_resumption_over_reload, test_sighup, test_expiry_is_told,
                   test_bad_pairs_are_refused, test_thousand_clients, test_unfinished_handshakes,
                   test_many_unfinished_handshakes, test_idle_connections]))
