@@ -16,8 +16,8 @@
 
 /* ---- Limits ---- */
 
-/* The client does too much of something: it is told, and read no further. */
-static void calm(struct http2_session *h, const char *complaint)
+/* The client is told what is wrong, and read no further. */
+static void fail(struct http2_session *h, uint32_t code, const char *complaint)
 {
     if (h->has_failed) {
         return;
@@ -25,8 +25,14 @@ static void calm(struct http2_session *h, const char *complaint)
     h->has_failed = true;
     h->complaint = complaint;
     const int32_t last = nghttp2_session_get_last_proc_stream_id(h->ng);
-    CHECK(nghttp2_submit_goaway(h->ng, NGHTTP2_FLAG_NONE, last, NGHTTP2_ENHANCE_YOUR_CALM,
-                                (const uint8_t *)complaint, strlen(complaint)) == 0);
+    CHECK(nghttp2_submit_goaway(h->ng, NGHTTP2_FLAG_NONE, last, code, (const uint8_t *)complaint,
+                                strlen(complaint)) == 0);
+}
+
+/* It does too much of something. */
+static void calm(struct http2_session *h, const char *complaint)
+{
+    fail(h, NGHTTP2_ENHANCE_YOUR_CALM, complaint);
 }
 
 static void count(struct http2_session *h, unsigned *counter, unsigned max, const char *complaint)
@@ -42,12 +48,51 @@ static void count_chore(struct http2_session *h)
     count(h, &h->counts.chores, HTTP2_CHORES_MAX, "too_many_pings");
 }
 
-/* ---- Heads ---- */
+/* ---- Streams that are closed ---- */
 
 static struct http2_stream *stream_of(struct http2_session *h, int32_t id)
 {
     return nghttp2_session_get_stream_user_data(h->ng, id);
 }
+
+/* nghttp2 could remember them itself: all of them, which is memory that is cold when it is used
+ * again. What it would say is only due for the latest. */
+static void remember_end(struct http2_session *h, const struct http2_stream *s)
+{
+    if (s->is_request_done || s->is_left) {
+        h->ended[h->ended_count++ % ENDED_IDS] = s->id;
+    }
+}
+
+static bool has_ended(const struct http2_session *h, int32_t id)
+{
+    for (unsigned i = 0; i < ENDED_IDS; i++) {
+        if (h->ended[i] == id) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Frames on a stream that the client has ended before are an error of the connection (RFC 9113
+ * section 5.1); on one that this side has reset they may have been under way. */
+static void check_open(struct http2_session *h, int32_t id)
+{
+    if (id <= h->last_id && !h->has_failed && stream_of(h, id) == NULL && has_ended(h, id)) {
+        fail(h, NGHTTP2_STREAM_CLOSED, "a frame for a stream that was closed");
+    }
+}
+
+static int on_begin_frame(nghttp2_session *ng, const nghttp2_frame_hd *head, void *arg)
+{
+    (void)ng;
+    if (head->type == NGHTTP2_HEADERS) { /* DATA: see http2_session_input() */
+        check_open(arg, head->stream_id);
+    }
+    return 0;
+}
+
+/* ---- Heads ---- */
 
 static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
 {
@@ -65,6 +110,7 @@ static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, voi
     }
     s->session = h;
     s->id = id;
+    h->last_id = id;
     s->request.is_http2 = true;
     s->request.headers = s->headers;
     h->head = s;
@@ -234,6 +280,14 @@ static void on_headers(struct http2_session *h, const nghttp2_frame *frame)
     }
 }
 
+static void on_reset(struct http2_session *h, int32_t id)
+{
+    struct http2_stream *s = stream_of(h, id);
+    if (s != NULL) {
+        s->is_left = true;
+    }
+}
+
 static void on_ping(struct http2_session *h, const nghttp2_frame *frame)
 {
     if ((frame->hd.flags & NGHTTP2_FLAG_ACK) == 0) {
@@ -268,6 +322,9 @@ static int on_frame(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
         break;
     case NGHTTP2_PING:
         on_ping(h, frame);
+        break;
+    case NGHTTP2_RST_STREAM:
+        on_reset(h, frame->hd.stream_id);
         break;
     case NGHTTP2_PRIORITY:
         count_chore(h);
@@ -315,6 +372,7 @@ static int on_frame_sent(nghttp2_session *ng, const nghttp2_frame *frame, void *
 
 static int on_stream_close(nghttp2_session *ng, int32_t stream_id, uint32_t code, void *arg)
 {
+    (void)ng;
     (void)code;
     struct http2_session *h = arg;
     struct http2_stream *s = stream_of(h, stream_id);
@@ -330,7 +388,7 @@ static int on_stream_close(nghttp2_session *ng, int32_t stream_id, uint32_t code
     }
     h->waiting -= http2_stream_waiting(s);
     s->session = NULL;
-    CHECK(nghttp2_session_set_stream_user_data(ng, stream_id, NULL) == 0);
+    remember_end(h, s);
     h->events->on_closed(h->arg, s, s->is_sent);
     return 0;
 }
@@ -341,6 +399,7 @@ static nghttp2_session_callbacks *callbacks_new(void)
 {
     nghttp2_session_callbacks *c = NULL;
     CHECK(nghttp2_session_callbacks_new(&c) == 0);
+    nghttp2_session_callbacks_set_on_begin_frame_callback(c, on_begin_frame);
     nghttp2_session_callbacks_set_on_begin_headers_callback(c, on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback2(c, on_header);
     nghttp2_session_callbacks_set_on_invalid_header_callback2(c, on_invalid_header);
@@ -357,6 +416,7 @@ static nghttp2_option *options_new(void)
     nghttp2_option *o = NULL;
     CHECK(nghttp2_option_new(&o) == 0);
     nghttp2_option_set_no_auto_window_update(o, 1);
+    nghttp2_option_set_no_closed_streams(o, 1);
     nghttp2_option_set_max_outbound_ack(o, HTTP2_ACKS_MAX);
     nghttp2_option_set_max_continuations(o, HTTP2_CONTINUATIONS_MAX);
     /* Resets are counted here, where it is known which of them cost anything. */
@@ -384,6 +444,7 @@ struct http2_session *http2_session_new(const struct http2_events *events, void 
     h->events = events;
     h->arg = arg;
     h->is_in_head = true;
+    h->scan.skip = NGHTTP2_CLIENT_MAGIC_LEN;
     nghttp2_mem memory = http2_pool_memory(pool);
     nghttp2_session_callbacks *callbacks = callbacks_new();
     nghttp2_option *options = options_new();
@@ -403,13 +464,10 @@ void http2_session_free(struct http2_session **h)
     }
 }
 
-void http2_session_input(struct http2_session *h, struct slice bytes, uint64_t now_ns)
+static void feed(struct http2_session *h, struct slice bytes)
 {
-    if (h->has_failed) {
+    if (bytes.size == 0 || h->has_failed) {
         return;
-    }
-    if (now_ns / SECOND_NS != h->counts.second) {
-        h->counts = (struct http2_counts){.second = now_ns / SECOND_NS};
     }
     const ssize_t used = nghttp2_session_mem_recv(h->ng, bytes.data, bytes.size);
     if (used < 0 && !h->has_failed) {
@@ -419,6 +477,25 @@ void http2_session_input(struct http2_session *h, struct slice bytes, uint64_t n
                                                            ? NGHTTP2_ENHANCE_YOUR_CALM
                                                            : NGHTTP2_PROTOCOL_ERROR);
     }
+}
+
+void http2_session_input(struct http2_session *h, struct slice bytes, uint64_t now_ns)
+{
+    if (h->has_failed) {
+        return;
+    }
+    if (now_ns / SECOND_NS != h->counts.second) {
+        h->counts = (struct http2_counts){.second = now_ns / SECOND_NS};
+    }
+    size_t fed = 0;
+    size_t begin = 0;
+    int32_t id = 0;
+    for (size_t at = 0; http2_scan_data(&h->scan, bytes, &at, &begin, &id);) {
+        feed(h, slice_of(bytes.data + fed, begin - fed));
+        fed = begin;
+        check_open(h, id);
+    }
+    feed(h, slice_skip(bytes, fed));
 }
 
 bool http2_session_output(struct http2_session *h, struct buf *out, size_t max)

@@ -60,6 +60,7 @@ struct http2_stream {
     struct http2_session *session; /* NULL: the stream is closed */
     struct arena *arena;
     int32_t id;
+    bool is_left;      /* reset by the client */
     bool has_answer;   /* its head was given */
     bool has_end;      /* of the answer: no more is written */
     bool is_deferred;  /* nothing was there to be sent */

@@ -12,6 +12,20 @@ struct http2_counts {
     unsigned resets, settings, chores;
 };
 
+/* Where the next frame begins in what comes. */
+struct http2_scan {
+    uint32_t skip;   /* bytes until then */
+    uint8_t have;    /* of its head */
+    uint8_t head[9]; /* as far as it has come */
+};
+
+/* Goes on from `*at` to the next frame of DATA. True: its head is complete, `*at` lies behind it,
+ * and it began at `*begin` (0: or before these bytes). False: all is seen. */
+bool http2_scan_data(struct http2_scan *s, struct slice bytes, size_t *at, size_t *begin,
+                     int32_t *stream_id);
+
+#define ENDED_IDS 64 /* streams that the client has ended, remembered: a power of 2 */
+
 struct http2_session {
     nghttp2_session *ng;
     const struct http2_events *events;
@@ -20,9 +34,13 @@ struct http2_session {
     struct http2_stream *head; /* whose head is being read; NULL: nobody's, or trailers */
     size_t head_bytes;         /* of it so far */
     bool is_in_head;
-    bool has_failed;  /* nothing is read any more */
-    bool is_draining; /* the client was asked to begin no more */
-    bool is_drained;  /* it was told which stream was the last */
+    struct http2_scan scan;
+    int32_t last_id; /* of the newest stream */
+    int32_t ended[ENDED_IDS];
+    unsigned ended_count; /* as it goes on; the newest is at ended[(ended_count - 1) % ENDED_IDS] */
+    bool has_failed;      /* nothing is read any more */
+    bool is_draining;     /* the client was asked to begin no more */
+    bool is_drained;      /* it was told which stream was the last */
     const char *complaint;
     size_t unconsumed; /* as in a stream */
     size_t waiting;    /* bytes of answers in all streams */

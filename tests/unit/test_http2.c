@@ -487,6 +487,52 @@ static void test_reset(void)
     world_close(&w);
 }
 
+static const char *const get[] = {":method",   "GET",   ":scheme", "http", ":authority",
+                                  "localhost", ":path", "/",       NULL};
+
+/* What comes for a stream that is closed: an error of whoever has closed it himself, and nothing
+ * when it was this side. In pieces of any size. */
+static void test_closed(void)
+{
+    for (size_t piece = 0; piece < 24; piece++) {
+        for (unsigned way = 0; way < 4; way++) {
+            struct http2_world w;
+            struct buf in = {0};
+            world_open(&w, 65535, false);
+            w.piece = piece;
+            frame_head(&in, 1, NGHTTP2_FLAG_END_HEADERS, get);
+            frame_append(&in, NGHTTP2_DATA, way == 0 ? NGHTTP2_FLAG_END_STREAM : 0, 1,
+                         SLICE("body"));
+            world_inject(&w, &in, NULL);
+            buf_clear(&in);
+            if (way == 0) {
+                served_answer(w.served[0], 200, text("x"));
+            } else if (way == 1) {
+                http2_stream_reset(&w.served[0]->stream, HTTP2_CANCEL);
+            } else {
+                frame_append(&in, NGHTTP2_RST_STREAM, 0, 1, SLICE("\0\0\0\x08"));
+            }
+            world_inject(&w, &in, NULL);
+            EXPECT(w.served[0]->is_closed);
+            buf_clear(&in);
+            if (way == 3) {
+                frame_head(&in, 1, NGHTTP2_FLAG_END_HEADERS, get);
+            } else {
+                frame_append(&in, NGHTTP2_DATA, 0, 1, SLICE("more"));
+            }
+            struct buf out = {0};
+            world_inject(&w, &in, &out);
+            EXPECT_EQ(way != 1, http2_session_is_over(w.server));
+            EXPECT(way == 1 ||
+                   (out.data[3] == NGHTTP2_GOAWAY && out.data[9 + 7] == NGHTTP2_STREAM_CLOSED));
+            EXPECT_EQ(1, w.count);
+            buf_deinit(&in);
+            buf_deinit(&out);
+            world_close(&w);
+        }
+    }
+}
+
 /* The client is told twice, and what it began before it knew is answered. */
 static void test_drain(void)
 {
@@ -619,6 +665,7 @@ static const struct test_case cases[] = {
     {"turns", test_turns},
     {"long_stream", test_long_stream},
     {"reset", test_reset},
+    {"closed", test_closed},
     {"drain", test_drain},
     {"drain_at_once", test_drain_at_once},
     {"preface", test_preface},
