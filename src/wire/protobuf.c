@@ -76,23 +76,36 @@ enum protobuf_next protobuf_next(struct slice *rest, struct protobuf_field *fiel
 
 /* ---- Writing ---- */
 
-void protobuf_varint_to(struct buf *out, uint64_t value)
+/* Where the next byte goes; there is room for VARINT_MAX. */
+static uint8_t *put_varint(uint8_t *to, uint64_t value)
 {
-    uint8_t *to = buf_reserve(out, VARINT_MAX);
-    size_t size = 0;
     while (value >= 0x80) {
-        to[size++] = (uint8_t)(value | 0x80);
+        *to++ = (uint8_t)(value | 0x80);
         value >>= 7;
     }
-    to[size++] = (uint8_t)value;
-    buf_extend(out, size);
+    *to++ = (uint8_t)value;
+    return to;
+}
+
+/* The tag of a field and a number behind it. */
+static void put_field(struct buf *out, uint32_t number, enum protobuf_type type, uint64_t value)
+{
+    CHECK(number > 0);
+    uint8_t *begin = buf_reserve(out, (size_t)2 * VARINT_MAX);
+    uint8_t *end = put_varint(begin, (uint64_t)number << 3 | type);
+    end = put_varint(end, value);
+    buf_extend(out, (size_t)(end - begin));
+}
+
+void protobuf_varint_to(struct buf *out, uint64_t value)
+{
+    uint8_t *begin = buf_reserve(out, VARINT_MAX);
+    buf_extend(out, (size_t)(put_varint(begin, value) - begin));
 }
 
 void protobuf_element_to(struct buf *out, uint32_t number, struct slice bytes)
 {
-    CHECK(number > 0);
-    protobuf_varint_to(out, (uint64_t)number << 3 | PROTOBUF_BYTES);
-    protobuf_varint_to(out, bytes.size);
+    put_field(out, number, PROTOBUF_BYTES, bytes.size);
     buf_append_slice(out, bytes);
 }
 
@@ -105,9 +118,29 @@ void protobuf_bytes_to(struct buf *out, uint32_t number, struct slice bytes)
 
 void protobuf_number_to(struct buf *out, uint32_t number, uint64_t value)
 {
-    CHECK(number > 0);
     if (value != 0) {
-        protobuf_varint_to(out, (uint64_t)number << 3 | PROTOBUF_VARINT);
-        protobuf_varint_to(out, value);
+        put_field(out, number, PROTOBUF_VARINT, value);
     }
+}
+
+void protobuf_message_head_to(struct buf *out, uint32_t number, size_t size)
+{
+    put_field(out, number, PROTOBUF_BYTES, size);
+}
+
+/* ---- Sizes ---- */
+
+static size_t varint_size(uint64_t value)
+{
+    return (size_t)(70 - __builtin_clzll(value | 1)) / 7;
+}
+
+size_t protobuf_bytes_size(uint32_t number, size_t size)
+{
+    return size == 0 ? 0 : varint_size((uint64_t)number << 3) + varint_size(size) + size;
+}
+
+size_t protobuf_number_size(uint32_t number, uint64_t value)
+{
+    return value == 0 ? 0 : varint_size((uint64_t)number << 3) + varint_size(value);
 }

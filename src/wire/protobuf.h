@@ -40,4 +40,11 @@ void protobuf_number_to(struct buf *out, uint32_t number, uint64_t value);
 /* The same, but written even when it is empty: for elements of repeated fields and messages. */
 void protobuf_element_to(struct buf *out, uint32_t number, struct slice bytes);
 
+/* What stands in front of the fields of a message that is an element, of `size` bytes. */
+void protobuf_message_head_to(struct buf *out, uint32_t number, size_t size);
+
+/* What the functions above append for bytes of that size, or a number. */
+size_t protobuf_bytes_size(uint32_t number, size_t size);
+size_t protobuf_number_size(uint32_t number, uint64_t value);
+
 #endif

@@ -403,6 +403,34 @@ static void test_protobuf(void)
     buf_deinit(&out);
 }
 
+/* Sizes that are said are those that are written. */
+static void test_protobuf_sizes(void)
+{
+    static const uint64_t values[] = {0, 1, 127, 128, 16383, 16384, INT64_MAX, UINT64_MAX};
+    static const uint32_t numbers[] = {1, 15, 16, 2047, 2048, (1 << 29) - 1};
+    static const uint8_t zeros[20000] = {0};
+    for (size_t i = 0; i < 8 * 6; i++) {
+        const uint64_t value = values[i % 8];
+        const uint32_t number = numbers[i / 8];
+        struct buf out = {0};
+        protobuf_number_to(&out, number, value);
+        EXPECT_EQ(out.size, protobuf_number_size(number, value));
+        if (value <= sizeof(zeros)) {
+            buf_clear(&out);
+            protobuf_bytes_to(&out, number, slice_of(zeros, (size_t)value));
+            EXPECT_EQ(out.size, protobuf_bytes_size(number, (size_t)value));
+            buf_clear(&out);
+            protobuf_message_head_to(&out, number, (size_t)value);
+            buf_append(&out, zeros, (size_t)value);
+            struct slice rest = buf_slice(&out);
+            struct protobuf_field field;
+            EXPECT_EQ(PROTOBUF_FIELD, protobuf_next(&rest, &field));
+            EXPECT(field.number == number && field.bytes.size == value && rest.size == 0);
+        }
+        buf_deinit(&out);
+    }
+}
+
 static void test_protobuf_broken(void)
 {
     static const struct {
@@ -435,6 +463,7 @@ static const struct test_case cases[] = {
     {"timeouts", test_timeouts},
     {"percent", test_percent},
     {"protobuf", test_protobuf},
+    {"protobuf_sizes", test_protobuf_sizes},
     {"protobuf_broken", test_protobuf_broken},
 };
 
