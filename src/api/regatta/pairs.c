@@ -1,5 +1,15 @@
 #include "api/regatta/pairs.h"
 
+#include "wire/protobuf.h"
+
+/* Numbers of fields in KeyValue. */
+enum {
+    KV_KEY = 1,
+    KV_CREATE_REVISION = 2,
+    KV_MOD_REVISION = 3,
+    KV_VALUE = 4
+};
+
 #define FRAME_BYTES 6 /* of a message in a repeated field: its tag and its length */
 
 struct extent extent_of(ProtobufCBinaryData key, bool has_end, ProtobufCBinaryData range_end)
@@ -55,6 +65,13 @@ void pairs_reserve(struct pairs *p, size_t count)
     p->room = count;
 }
 
+static size_t encoded_size(const Mvcc__V1__KeyValue *kv)
+{
+    return protobuf_bytes_size(KV_KEY, kv->key.len) + protobuf_bytes_size(KV_VALUE, kv->value.len) +
+           protobuf_number_size(KV_CREATE_REVISION, (uint64_t)kv->create_revision) +
+           protobuf_number_size(KV_MOD_REVISION, (uint64_t)kv->mod_revision);
+}
+
 bool pairs_add(struct pairs *p, const struct row *row)
 {
     Mvcc__V1__KeyValue *kv = arena_get(p->arena, sizeof(*kv));
@@ -63,7 +80,7 @@ bool pairs_add(struct pairs *p, const struct row *row)
     kv->value = grpc_bytes(row->value);
     kv->create_revision = (int64_t)row->create_revision;
     kv->mod_revision = (int64_t)row->mod_revision;
-    const size_t bytes = mvcc__v1__key_value__get_packed_size(kv) + FRAME_BYTES;
+    const size_t bytes = encoded_size(kv) + FRAME_BYTES;
     if (p->count > 0 && p->bytes + bytes > REGATTA_ANSWER_MAX) {
         return false;
     }
@@ -73,6 +90,18 @@ bool pairs_add(struct pairs *p, const struct row *row)
     p->list[p->count++] = kv;
     p->bytes += bytes;
     return true;
+}
+
+void pairs_to(const struct pairs *p, uint32_t number, struct buf *out)
+{
+    for (size_t i = 0; i < p->count; i++) {
+        const Mvcc__V1__KeyValue *kv = p->list[i];
+        protobuf_message_head_to(out, number, encoded_size(kv));
+        protobuf_bytes_to(out, KV_KEY, grpc_slice(kv->key));
+        protobuf_number_to(out, KV_CREATE_REVISION, (uint64_t)kv->create_revision);
+        protobuf_number_to(out, KV_MOD_REVISION, (uint64_t)kv->mod_revision);
+        protobuf_bytes_to(out, KV_VALUE, grpc_slice(kv->value));
+    }
 }
 
 struct row row_of_result(struct slice key, const struct result *result)

@@ -40,6 +40,10 @@ void pairs_reserve(struct pairs *p, size_t count);
  * one always fits. */
 bool pairs_add(struct pairs *p, const struct row *row);
 
+/* Appends the messages as elements of field `number`, encoded: what packing them gives, in a third
+ * of the time, since ranges are many small ones. */
+void pairs_to(const struct pairs *p, uint32_t number, struct buf *out);
+
 /* The record that OP_GET or OP_STAT has found, under `key`. */
 struct row row_of_result(struct slice key, const struct result *result);
 

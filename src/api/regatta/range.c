@@ -1,5 +1,13 @@
 /* KV.Range: one key, or a range that one read can answer; the rest is walk.c. */
 #include "api/regatta/walk.h"
+#include "wire/protobuf.h"
+
+/* Numbers of fields in RangeResponse, behind its header. */
+enum {
+    RANGE_KVS = 3,
+    RANGE_MORE = 4,
+    RANGE_COUNT = 5
+};
 
 #define COUNT_AT_ONCE UINT64_C(10000) /* keys that one read counts; for more there are pages */
 
@@ -61,6 +69,25 @@ static uint64_t limit_of(const Regatta__V1__RangeRequest *q)
     return is_long ? COUNT_AT_ONCE : limit;
 }
 
+/* Encodes the rows without the message around them. */
+static void reply_found(struct grpc_call *g, const struct range_op *r, const struct found *found)
+{
+    Regatta__V1__ResponseHeader header = regatta_header(grpc_context(g), r->o.call.op.table, 0);
+    Regatta__V1__RangeResponse reply = REGATTA__V1__RANGE_RESPONSE__INIT;
+    struct buf out = {0};
+    reply.header = &header;
+    const size_t size = regatta__v1__range_response__get_packed_size(&reply);
+    (void)regatta__v1__range_response__pack(&reply, buf_reserve(&out, size + found->pairs.bytes));
+    buf_extend(&out, size);
+    if (!r->q->count_only) {
+        pairs_to(&found->pairs, RANGE_KVS, &out);
+    }
+    protobuf_number_to(&out, RANGE_MORE, found->is_more ? 1 : 0);
+    protobuf_number_to(&out, RANGE_COUNT, (uint64_t)found->count);
+    grpc_reply_packed(g, buf_slice(&out));
+    buf_deinit(&out);
+}
+
 static void answer(struct grpc_op *o, const struct result *result)
 {
     const struct range_op *r = container_of(o, struct range_op, o);
@@ -71,8 +98,6 @@ static void answer(struct grpc_op *o, const struct result *result)
     }
     const struct extent extent = extent_of_range(r->q);
     struct found found;
-    Regatta__V1__ResponseHeader header = regatta_header(grpc_context(o->g), o->call.op.table, 0);
-    Regatta__V1__RangeResponse reply = REGATTA__V1__RANGE_RESPONSE__INIT;
     enum err e = found_of_extent(o->g->x->arena, &extent, &o->call.op, result, &found);
     if (result->err == ERR_NOT_FOUND && regatta_is_gone(grpc_context(o->g), o->call.op.table)) {
         e = ERR_NOT_FOUND; /* of the table, not of a key */
@@ -86,14 +111,7 @@ static void answer(struct grpc_op *o, const struct result *result)
         found.count = 0;
         found.pairs.count = 0;
     }
-    reply.header = &header;
-    reply.count = found.count;
-    reply.more = found.is_more;
-    if (!r->q->count_only) {
-        reply.n_kvs = found.pairs.count;
-        reply.kvs = found.pairs.list;
-    }
-    grpc_reply(o->g, &reply.base);
+    reply_found(o->g, r, &found);
 }
 
 void regatta_range(struct grpc_call *g, const ProtobufCMessage *m)
