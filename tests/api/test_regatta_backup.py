@@ -87,7 +87,9 @@ def fill(r, table, count, seed):
         key = b"%d-" % i + random.randbytes(random.randrange(30))
         wanted[key] = random.choice([b"", b"text " * random.randrange(100),
                                      random.randbytes(random.randrange(300))])
-        r.put(key, wanted[key], table=table)
+    puts = [{"request_put": {"key": key, "value": value}} for key, value in wanted.items()]
+    for first in range(0, len(puts), 500):
+        r.txn((), puts[first:first + 500], table=table)
     return sorted(wanted.items())
 
 
@@ -287,8 +289,7 @@ def test_killed_meanwhile():
                     again.restore(b"t", [data])
                     expect(again.dump(b"source"), again.dump())
                     again.delete_range(**ALL)
-                    for key, value in old:
-                        again.put(key, value)
+                    expect(old, fill(again, b"t", 50, 1))
 
 
 def test_readers_see_all_or_nothing():
@@ -296,8 +297,7 @@ def test_readers_see_all_or_nothing():
         r.create("t")
         files = []
         for value in (b"one", b"two"):
-            for i in range(500):
-                r.put(b"%03d" % i, value)
+            r.txn((), [{"request_put": {"key": b"%03d" % i, "value": value}} for i in range(500)])
             files.append(file_of(r, b"t"))
         for turn in range(6):
             call = r.maintenance.Restore.future(r.restore_messages(b"t", [files[turn % 2]]))
@@ -313,7 +313,7 @@ def test_streams_of_a_table_that_is_replaced():
     with Node() as node, Regatta(node) as r:
         r.create("t")
         for i in range(40):
-            r.put(b"%02d" % i, b"x" * MIB)
+            r.put(b"%02d" % i, os.urandom(MIB))
         streams = [r.iterate(**ALL), r.backup(b"t")]
         for stream in streams:
             next(stream)
@@ -322,7 +322,7 @@ def test_streams_of_a_table_that_is_replaced():
             fails("UNAVAILABLE", None, list, stream)
         expect([], r.dump())
         for i in range(40):
-            r.put(b"%02d" % i, b"x" * MIB)
+            r.put(b"%02d" % i, os.urandom(MIB))
         stream = r.iterate(**ALL)
         next(stream)
         r.delete("t")
