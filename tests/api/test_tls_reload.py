@@ -275,12 +275,12 @@ def test_unfinished_handshakes():
 
 
 def test_many_unfinished_handshakes():
-    """The oldest gives way, so whoever finishes gets in."""
+    """The oldest that is silent gives way, so whoever finishes gets in."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
     with Files().make("server") as files, TlsNode(files, "--threads", "1") as node:
         hung = hang(node, HANDSHAKES_MAX + 100, first_flight())
-        poll(lambda: all(map(has_ended, hung[:100])), "the oldest are cut off", 8)
+        poll(lambda: sum(map(has_ended, hung)) >= 100, "some are cut off", 8)
         certificate_of(node, files.path("server.pem"))
         for connection in hung:
             connection.close()
