@@ -75,19 +75,24 @@ static bool has_ended(const struct http2_session *h, int32_t id)
 }
 
 /* Frames on a stream that the client has ended before are an error of the connection (RFC 9113
- * section 5.1); on one that this side has reset they may have been under way. */
-static void check_open(struct http2_session *h, int32_t id)
+ * section 5.1); on one that this side has reset they may have been under way. True: it is open. */
+static bool check_open(struct http2_session *h, int32_t id)
 {
-    if (id <= h->last_id && !h->has_failed && stream_of(h, id) == NULL && has_ended(h, id)) {
+    if (id > h->last_id || h->has_failed) {
+        return false;
+    }
+    const bool is_open = stream_of(h, id) != NULL;
+    if (!is_open && has_ended(h, id)) {
         fail(h, NGHTTP2_STREAM_CLOSED, "a frame for a stream that was closed");
     }
+    return is_open;
 }
 
 static int on_begin_frame(nghttp2_session *ng, const nghttp2_frame_hd *head, void *arg)
 {
     (void)ng;
     if (head->type == NGHTTP2_HEADERS) { /* DATA: see http2_session_input() */
-        check_open(arg, head->stream_id);
+        (void)check_open(arg, head->stream_id);
     }
     return 0;
 }
@@ -345,7 +350,10 @@ static int on_data(nghttp2_session *ng, uint8_t flags, int32_t stream_id, const 
 {
     (void)flags;
     struct http2_session *h = arg;
-    struct http2_stream *s = stream_of(h, stream_id);
+    struct http2_stream *s = h->fed;
+    if (s == NULL || s->id != stream_id) {
+        s = h->fed = stream_of(h, stream_id);
+    }
     h->unconsumed += size;
     if (h->unconsumed >= HTTP2_CONNECTION_WINDOW / 4) {
         CHECK(nghttp2_session_consume_connection(ng, h->unconsumed) == 0);
@@ -378,6 +386,9 @@ static int on_stream_close(nghttp2_session *ng, int32_t stream_id, uint32_t code
     struct http2_stream *s = stream_of(h, stream_id);
     if (s == NULL) {
         return 0;
+    }
+    if (h->fed == s) {
+        h->fed = NULL;
     }
     if (h->head == s) { /* it broke a rule */
         h->head = NULL;
@@ -490,10 +501,15 @@ void http2_session_input(struct http2_session *h, struct slice bytes, uint64_t n
     size_t fed = 0;
     size_t begin = 0;
     int32_t id = 0;
+    int32_t open_id = 0; /* of a stream that was open a moment ago */
     for (size_t at = 0; http2_scan_data(&h->scan, bytes, &at, &begin, &id);) {
+        if (id == open_id && h->scan.is_quiet) {
+            continue; /* it still is */
+        }
         feed(h, slice_of(bytes.data + fed, begin - fed));
         fed = begin;
-        check_open(h, id);
+        open_id = check_open(h, id) ? id : 0;
+        h->scan.is_quiet = (h->scan.head[4] & NGHTTP2_FLAG_END_STREAM) == 0;
     }
     feed(h, slice_skip(bytes, fed));
 }

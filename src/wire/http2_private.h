@@ -17,6 +17,7 @@ struct http2_scan {
     uint32_t skip;   /* bytes until then */
     uint8_t have;    /* of its head */
     uint8_t head[9]; /* as far as it has come */
+    bool is_quiet;   /* nothing since the last DATA that was found could close a stream */
 };
 
 /* Goes on from `*at` to the next frame of DATA. True: its head is complete, `*at` lies behind it,
@@ -31,6 +32,7 @@ struct http2_session {
     const struct http2_events *events;
     void *arg;
     struct http2_counts counts;
+    struct http2_stream *fed;  /* that has got DATA last; NULL: nobody, or it is closed */
     struct http2_stream *head; /* whose head is being read; NULL: nobody's, or trailers */
     size_t head_bytes;         /* of it so far */
     bool is_in_head;

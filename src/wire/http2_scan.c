@@ -29,9 +29,11 @@ bool http2_scan_data(struct http2_scan *s, struct slice bytes, size_t *at, size_
             return false;
         }
         const uint8_t *head = s->head;
+        const bool is_data = head[3] == NGHTTP2_DATA;
+        s->is_quiet &= is_data && (head[4] & NGHTTP2_FLAG_END_STREAM) == 0;
         s->have = 0;
         s->skip = (uint32_t)head[0] << 16 | (uint32_t)head[1] << 8 | head[2];
-        if (head[3] == NGHTTP2_DATA) {
+        if (is_data) {
             *stream_id = (int32_t)((uint32_t)(head[5] & 0x7f) << 24 | (uint32_t)head[6] << 16 |
                                    (uint32_t)head[7] << 8 | head[8]);
             return true;

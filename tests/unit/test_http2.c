@@ -533,6 +533,35 @@ static void test_closed(void)
     }
 }
 
+/* The same in one piece, between frames of other streams. */
+static void test_closed_at_once(void)
+{
+    for (unsigned way = 0; way < 3; way++) {
+        struct http2_world w;
+        struct buf in = {0};
+        world_open(&w, 65535, false);
+        frame_head(&in, 1, NGHTTP2_FLAG_END_HEADERS, get);
+        frame_head(&in, 3, NGHTTP2_FLAG_END_HEADERS, get);
+        for (size_t i = 0; i < 3; i++) {
+            frame_append(&in, NGHTTP2_DATA, 0, 1, SLICE("one"));
+            frame_append(&in, NGHTTP2_DATA, 0, 1, SLICE("two"));
+            frame_append(&in, NGHTTP2_DATA, 0, 3, SLICE("three"));
+        }
+        if (way == 1) {
+            frame_append(&in, NGHTTP2_RST_STREAM, 0, 3, SLICE("\0\0\0\x08"));
+        }
+        frame_append(&in, NGHTTP2_DATA, way == 2 ? NGHTTP2_FLAG_END_STREAM : 0, 3, SLICE("four"));
+        frame_append(&in, NGHTTP2_DATA, 0, way == 2 ? 3 : 1, SLICE("five"));
+        world_inject(&w, &in, NULL);
+        EXPECT_EQ(way != 0, http2_session_is_over(w.server));
+        expect_text(way == 0 ? "onetwoonetwoonetwofive" : "onetwoonetwoonetwo", &w.served[0]->body);
+        EXPECT_EQ(way == 1, w.served[1]->is_closed);
+        EXPECT_EQ(way == 2, w.served[1]->has_end);
+        buf_deinit(&in);
+        world_close(&w);
+    }
+}
+
 /* The client is told twice, and what it began before it knew is answered. */
 static void test_drain(void)
 {
@@ -666,6 +695,7 @@ static const struct test_case cases[] = {
     {"long_stream", test_long_stream},
     {"reset", test_reset},
     {"closed", test_closed},
+    {"closed_at_once", test_closed_at_once},
     {"drain", test_drain},
     {"drain_at_once", test_drain_at_once},
     {"preface", test_preface},
