@@ -136,8 +136,10 @@ static void set_host(struct http2_stream *s, struct slice value)
 {
     if (!request_is_authority(value)) {
         refuse(s, 400, "the authority is not the name of a host");
-    } else if (s->request.host.data == NULL) { /* :authority goes before host */
+    } else if (s->request.host.data == NULL) {
         s->request.host = value;
+    } else if (!slice_equal(s->request.host, value)) { /* RFC 9113 section 8.3.1 */
+        refuse(s, 400, "the authority and the host are not the same");
     }
 }
 
