@@ -134,22 +134,24 @@ static void count(struct load *l, struct connection *c)
     }
 }
 
-/* Goes on with the handshake, which a read does too, and waits for the ticket behind it. */
+/* Goes on with the handshake, which a read does too, and waits for the ticket behind it. When the
+ * ticket is there the next connection begins at once, and may even get as far. */
 static void step(struct load *l, struct connection *c)
 {
-    char nothing[16];
-    const ssize_t n = tls_client_read(c->ssl, nothing, sizeof(nothing));
-    if (n >= 0 || errno != EAGAIN) {
-        stop("the server closed a connection");
+    for (;;) {
+        char nothing[16];
+        const ssize_t n = tls_client_read(c->ssl, nothing, sizeof(nothing));
+        if (n >= 0 || errno != EAGAIN) {
+            stop("the server closed a connection");
+        }
+        if (!c->has_ticket) {
+            return;
+        }
+        count(l, c);
+        c->is_first = false;
+        close_connection(c);
+        open_connection(l, c);
     }
-    if (!c->has_ticket) {
-        return;
-    }
-    count(l, c);
-    c->is_first = false;
-    close_connection(c);
-    open_connection(l, c);
-    (void)tls_client_read(c->ssl, nothing, sizeof(nothing)); /* sends the hello */
 }
 
 static void run(struct load *l)
@@ -162,10 +164,9 @@ static void run(struct load *l)
     SSL_CTX_sess_set_new_cb(l->context, on_ticket);
     l->connections = mem_zero(l->o.connections, sizeof(*l->connections));
     for (unsigned i = 0; i < l->o.connections; i++) {
-        char nothing[16];
         l->connections[i].is_first = true;
         open_connection(l, &l->connections[i]);
-        (void)tls_client_read(l->connections[i].ssl, nothing, sizeof(nothing));
+        step(l, &l->connections[i]);
     }
     while (now_ns() < ends_ns) {
         struct epoll_event events[64];
