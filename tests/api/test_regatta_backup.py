@@ -283,25 +283,32 @@ def test_killed_meanwhile():
             r.create("source")
             fill(r, b"source", 3000, 2)
             data = file_of(r, b"source")
-            for size in (0, 100, len(data) // 2, len(data) - 1):
-                reached = threading.Event()
+        for size in (0, 100, len(data) // 2, len(data) - 1):
+            kill_restore(node, data[:size])
+            with Regatta(node) as r:
+                expect(old, r.dump())
+                r.restore(b"t", [data])
+                expect(r.dump(b"source"), r.dump())
+                r.delete_range(**ALL)
+                expect(old, fill(r, b"t", 50, 1))
 
-                def messages():
-                    yield from r.restore_messages(b"t", [data[:size]])
-                    reached.set()
-                    node.process.wait()
 
-                call = r.maintenance.Restore.future(messages())
-                reached.wait(60)
-                node.kill()
-                expect("UNAVAILABLE", call.exception().code().name)
-                node.start()
-                with Regatta(node) as again:
-                    expect(old, again.dump())
-                    again.restore(b"t", [data])
-                    expect(again.dump(b"source"), again.dump())
-                    again.delete_range(**ALL)
-                    expect(old, fill(again, b"t", 50, 1))
+def kill_restore(node, piece):
+    """Kills the node when a restore has sent this piece, and starts it again."""
+    reached = threading.Event()
+    process = node.process
+
+    def messages():
+        yield from r.restore_messages(b"t", [piece])
+        reached.set()
+        process.wait()
+
+    with Regatta(node) as r:
+        call = r.maintenance.Restore.future(messages())
+        expect(True, reached.wait(60))
+        node.kill()
+        expect("UNAVAILABLE", call.exception().code().name)
+    node.start()
 
 
 def test_readers_see_all_or_nothing():
@@ -347,9 +354,11 @@ def load(node, table, count):
     """Through Redis' protocol, which is the quickest way in from here."""
     redis = node.redis()
     redis.ask("SELECT", table)
-    for first in range(0, count, 5000):
-        redis.pipeline([("SET", "key-%012d" % i, "value %d of %d " % (i * 7919 % count, count) * 3)
-                        for i in range(first, min(first + 5000, count))])
+    for first in range(0, count, 10000):
+        redis.pipeline([["MSET"] + [text for i in range(at, min(at + 200, count)) for text in
+                                    ("key-%012d" % i,
+                                     "value %d of %d " % (i * 7919 % count, count) * 3)]
+                        for at in range(first, min(first + 10000, count), 200)])
     redis.close()
 
 
