@@ -15,10 +15,11 @@ static void stop(const char *what)
 
 SSL_CTX *tls_client_new(void)
 {
+    char groups[] = "X25519"; /* the macro below wants it writable */
     SSL_CTX *c = SSL_CTX_new(TLS_client_method());
     if (c == NULL || SSL_CTX_set_min_proto_version(c, TLS1_3_VERSION) != 1 ||
         SSL_CTX_set_ciphersuites(c, "TLS_AES_128_GCM_SHA256") != 1 ||
-        SSL_CTX_set1_groups_list(c, "X25519") != 1) {
+        SSL_CTX_set1_groups_list(c, groups) != 1) {
         stop("no context");
     }
     (void)SSL_CTX_set_mode(c, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
