@@ -19,7 +19,7 @@ import grpc
 from node import Node, exchange, expect, run
 
 FIRST = ("keymaster", "dstash")
-MANY = 100000
+MANY = 30000  # the client in Python is slow; bench/stream_load.c sends 100,000
 CALL_SECONDS = 60
 
 
