@@ -2,12 +2,10 @@
 
 #include "base/check.h"
 
-#define VARINT_MAX 10 /* bytes */
-
 static bool take_varint(struct slice *rest, uint64_t *value)
 {
     uint64_t number = 0;
-    for (size_t i = 0; i < rest->size && i < VARINT_MAX; i++) {
+    for (size_t i = 0; i < rest->size && i < PROTOBUF_VARINT_MAX; i++) {
         const uint8_t byte = rest->data[i];
         number |= (uint64_t)(byte & 0x7f) << (7 * i);
         if (byte < 0x80) {
@@ -76,31 +74,20 @@ enum protobuf_next protobuf_next(struct slice *rest, struct protobuf_field *fiel
 
 /* ---- Writing ---- */
 
-/* Where the next byte goes; there is room for VARINT_MAX. */
-static uint8_t *put_varint(uint8_t *to, uint64_t value)
-{
-    while (value >= 0x80) {
-        *to++ = (uint8_t)(value | 0x80);
-        value >>= 7;
-    }
-    *to++ = (uint8_t)value;
-    return to;
-}
-
 /* The tag of a field and a number behind it. */
 static void put_field(struct buf *out, uint32_t number, enum protobuf_type type, uint64_t value)
 {
     CHECK(number > 0);
-    uint8_t *begin = buf_reserve(out, (size_t)2 * VARINT_MAX);
-    uint8_t *end = put_varint(begin, (uint64_t)number << 3 | type);
-    end = put_varint(end, value);
+    uint8_t *begin = buf_reserve(out, (size_t)2 * PROTOBUF_VARINT_MAX);
+    uint8_t *end = protobuf_put_varint(begin, (uint64_t)number << 3 | type);
+    end = protobuf_put_varint(end, value);
     buf_extend(out, (size_t)(end - begin));
 }
 
 void protobuf_varint_to(struct buf *out, uint64_t value)
 {
-    uint8_t *begin = buf_reserve(out, VARINT_MAX);
-    buf_extend(out, (size_t)(put_varint(begin, value) - begin));
+    uint8_t *begin = buf_reserve(out, PROTOBUF_VARINT_MAX);
+    buf_extend(out, (size_t)(protobuf_put_varint(begin, value) - begin));
 }
 
 void protobuf_element_to(struct buf *out, uint32_t number, struct slice bytes)
@@ -130,17 +117,15 @@ void protobuf_message_head_to(struct buf *out, uint32_t number, size_t size)
 
 /* ---- Sizes ---- */
 
-static size_t varint_size(uint64_t value)
-{
-    return (size_t)(70 - __builtin_clzll(value | 1)) / 7;
-}
-
 size_t protobuf_bytes_size(uint32_t number, size_t size)
 {
-    return size == 0 ? 0 : varint_size((uint64_t)number << 3) + varint_size(size) + size;
+    return size == 0
+               ? 0
+               : protobuf_varint_size((uint64_t)number << 3) + protobuf_varint_size(size) + size;
 }
 
 size_t protobuf_number_size(uint32_t number, uint64_t value)
 {
-    return value == 0 ? 0 : varint_size((uint64_t)number << 3) + varint_size(value);
+    return value == 0 ? 0
+                      : protobuf_varint_size((uint64_t)number << 3) + protobuf_varint_size(value);
 }

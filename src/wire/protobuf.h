@@ -31,6 +31,24 @@ enum protobuf_next protobuf_next(struct slice *rest, struct protobuf_field *fiel
 
 /* ---- Writing ---- */
 
+#define PROTOBUF_VARINT_MAX 10 /* bytes */
+
+static inline size_t protobuf_varint_size(uint64_t value)
+{
+    return (size_t)(70 - __builtin_clzll(value | 1)) / 7;
+}
+
+/* Where the next byte goes; there is room for PROTOBUF_VARINT_MAX. */
+static inline uint8_t *protobuf_put_varint(uint8_t *to, uint64_t value)
+{
+    while (value >= 0x80) {
+        *to++ = (uint8_t)(value | 0x80);
+        value >>= 7;
+    }
+    *to++ = (uint8_t)value;
+    return to;
+}
+
 void protobuf_varint_to(struct buf *out, uint64_t value);
 
 /* A field with its number; nothing for the default, as proto3 does. */

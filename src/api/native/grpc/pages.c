@@ -1,6 +1,7 @@
 #include "api/native/grpc/pages.h"
 
 #include "base/check.h"
+#include "wire/protobuf.h"
 
 /* Numbers of fields in holdfast/v1; all below 16, so that a tag has one byte. */
 enum {
@@ -30,7 +31,7 @@ enum {
 };
 
 #define FIELDS_MAX     9
-#define HEAD_BYTES_MAX 11 /* of a field: its tag, and a varint */
+#define HEAD_BYTES_MAX (1 + PROTOBUF_VARINT_MAX) /* of a field: its tag, and a number */
 
 /* One field of an element. Zero and nothing are not written. */
 struct field {
@@ -47,16 +48,11 @@ struct element {
     size_t size; /* of all fields, encoded */
 };
 
-static size_t varint_size(uint64_t value)
-{
-    return (size_t)(70 - __builtin_clzll(value | 1)) / 7;
-}
-
 static void add_number(struct element *e, uint32_t number, uint64_t value)
 {
     if (value != 0) {
         e->fields[e->count++] = (struct field){.number = number, .value = value};
-        e->size += 1 + varint_size(value);
+        e->size += protobuf_number_size(number, value);
     }
 }
 
@@ -65,19 +61,14 @@ static void add_bytes(struct element *e, uint32_t number, struct slice bytes)
     if (bytes.size > 0) {
         e->fields[e->count++] = (struct field){
             .number = number, .is_bytes = true, .value = bytes.size, .bytes = bytes.data};
-        e->size += 1 + varint_size(bytes.size) + bytes.size;
+        e->size += protobuf_bytes_size(number, bytes.size);
     }
 }
 
 static uint8_t *put_head(uint8_t *to, uint32_t number, bool is_bytes, uint64_t value)
 {
-    *to++ = (uint8_t)(number << 3 | (is_bytes ? 2U : 0U));
-    while (value >= 0x80) {
-        *to++ = (uint8_t)(value | 0x80);
-        value >>= 7;
-    }
-    *to++ = (uint8_t)value;
-    return to;
+    *to++ = (uint8_t)(number << 3 | (uint32_t)(is_bytes ? PROTOBUF_BYTES : PROTOBUF_VARINT));
+    return protobuf_put_varint(to, value);
 }
 
 static void element_to(struct buf *out, uint32_t number, const struct element *e)
@@ -95,27 +86,9 @@ static void element_to(struct buf *out, uint32_t number, const struct element *e
     buf_extend(out, (size_t)(to - begin));
 }
 
-static void number_to(struct buf *out, uint32_t number, uint64_t value)
-{
-    if (value != 0) {
-        uint8_t *begin = buf_reserve(out, HEAD_BYTES_MAX);
-        buf_extend(out, (size_t)(put_head(begin, number, false, value) - begin));
-    }
-}
-
-static void bytes_to(struct buf *out, uint32_t number, struct slice bytes)
-{
-    uint8_t *begin = buf_reserve(out, HEAD_BYTES_MAX);
-    buf_extend(out, (size_t)(put_head(begin, number, true, bytes.size) - begin));
-    buf_append_slice(out, bytes);
-}
-
 static void resume_to(struct buf *out, uint32_t number, const struct result *result)
 {
-    const struct slice point = grpc_slice(resume_point(result));
-    if (point.size > 0) {
-        bytes_to(out, number, point);
-    }
+    protobuf_bytes_to(out, number, grpc_slice(resume_point(result)));
 }
 
 static void record_to(struct buf *out, const struct row *row, bool keys_only, uint64_t now_ms)
@@ -159,8 +132,8 @@ static void range_to(struct buf *out, const struct answering *a)
     for (size_t i = 0; has_rows && i < r->row_count; i++) {
         record_to(out, &r->rows[i], keys_only, a->now_ms);
     }
-    number_to(out, RANGE_COUNT, r->count);
-    number_to(out, RANGE_MORE, r->is_more ? 1 : 0);
+    protobuf_number_to(out, RANGE_COUNT, r->count);
+    protobuf_number_to(out, RANGE_MORE, r->is_more ? 1 : 0);
     resume_to(out, RANGE_RESUME_AFTER, r);
 }
 
@@ -171,15 +144,15 @@ void page_to(struct buf *out, const struct answering *a)
         range_to(out, a);
     } else if (a->op->kind == OP_SET_RANGE_MEMBERS) {
         for (size_t i = 0; i < r->row_count; i++) {
-            bytes_to(out, MEMBERS_MEMBERS, r->rows[i].key);
+            protobuf_element_to(out, MEMBERS_MEMBERS, r->rows[i].key);
         }
-        number_to(out, MEMBERS_MORE, r->is_more ? 1 : 0);
+        protobuf_number_to(out, MEMBERS_MORE, r->is_more ? 1 : 0);
         resume_to(out, MEMBERS_RESUME_AFTER, r);
     } else {
         CHECK(a->op->kind == OP_LOG_RANGE);
         for (size_t i = 0; i < r->row_count; i++) {
             version_to(out, &r->rows[i]);
         }
-        number_to(out, LOG_MORE, r->is_more ? 1 : 0);
+        protobuf_number_to(out, LOG_MORE, r->is_more ? 1 : 0);
     }
 }
