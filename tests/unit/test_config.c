@@ -337,7 +337,7 @@ static void test_long_texts(void)
     char text[2 * CONFIG_TEXT_MAX];
     struct sources s;
     for (size_t size = CONFIG_TEXT_MAX - 1; size <= CONFIG_TEXT_MAX; size++) {
-        char shown[CONFIG_TEXT_MAX];
+        char shown[2 * CONFIG_TEXT_MAX];
         memset(text, 'x', sizeof(text));
         memcpy(text, "--data=", 7);
         text[7 + size] = '\0';
