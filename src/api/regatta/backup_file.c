@@ -23,26 +23,13 @@ enum command_type {
 
 /* ---- Writing ---- */
 
-static size_t varint_bytes(uint64_t value)
-{
-    size_t size = 1;
-    for (; value >= 0x80; value >>= 7) {
-        size++;
-    }
-    return size;
-}
-
-/* Of a field of bytes with a number below 16; nothing when it is empty. */
-static size_t field_bytes(struct slice bytes)
-{
-    return bytes.size == 0 ? 0 : 1 + varint_bytes(bytes.size) + bytes.size;
-}
-
 void backup_write(struct backup_writer *w, struct buf *out, struct slice table, struct slice key,
                   struct slice value)
 {
-    const size_t pair = field_bytes(key) + field_bytes(value);
-    const size_t size = field_bytes(table) + 1 + varint_bytes(pair) + pair;
+    const size_t pair =
+        protobuf_bytes_size(PAIR_KEY, key.size) + protobuf_bytes_size(PAIR_VALUE, value.size);
+    const size_t size = protobuf_bytes_size(COMMAND_TABLE, table.size) + 1 /* its tag */ +
+                        protobuf_varint_size(pair) + pair;
     buf_clear(&w->plain);
     uint8_t *length = buf_reserve(&w->plain, LENGTH_BYTES);
     for (unsigned i = 0; i < LENGTH_BYTES; i++) {
@@ -50,8 +37,7 @@ void backup_write(struct backup_writer *w, struct buf *out, struct slice table, 
     }
     buf_extend(&w->plain, LENGTH_BYTES);
     protobuf_bytes_to(&w->plain, COMMAND_TABLE, table);
-    protobuf_varint_to(&w->plain, COMMAND_KV << 3 | PROTOBUF_BYTES);
-    protobuf_varint_to(&w->plain, pair);
+    protobuf_message_head_to(&w->plain, COMMAND_KV, pair);
     protobuf_bytes_to(&w->plain, PAIR_KEY, key);
     protobuf_bytes_to(&w->plain, PAIR_VALUE, value);
     snappy_write(&w->snappy, out, buf_slice(&w->plain));
