@@ -85,3 +85,36 @@ void put_keys(struct scene *s, uint32_t table)
         EXPECT_EQ(ERR_OK, scene_put(s, table, key, value));
     }
 }
+
+uint64_t add_members(struct scene *s, uint32_t table, unsigned first, unsigned count)
+{
+    EXPECT(count <= KEYS);
+    char texts[KEYS][TEXT_MAX];
+    struct slice items[KEYS];
+    for (unsigned i = 0; i < count; i++) {
+        key_text(first + i, texts[i]);
+        items[i] = slice_of_text(texts[i]);
+    }
+    const struct op op = {.kind = OP_SET_ADD,
+                          .table = table,
+                          .key = SLICE("set"),
+                          .items = items,
+                          .item_count = count};
+    const struct result result = scene_call(s, 0, &op);
+    EXPECT_EQ(ERR_OK, result.err);
+    return result.count;
+}
+
+void append_version(struct scene *s, uint32_t table, unsigned i)
+{
+    char id[TEXT_MAX];
+    char value[TEXT_MAX];
+    key_text(i, id);
+    value_text(i, value);
+    const struct op op = {.kind = OP_LOG_APPEND,
+                          .table = table,
+                          .key = SLICE("log"),
+                          .value = slice_of_text(value),
+                          .id = slice_of_text(id)};
+    EXPECT_EQ(ERR_OK, scene_call(s, 0, &op).err);
+}

@@ -46,4 +46,10 @@ void key_text(unsigned i, char *out);
 void value_text(unsigned i, char *out);
 void put_keys(struct scene *s, uint32_t table);
 
+/* Adds `count` of these keys, from `first` on, to the set "set"; returns how many are new. */
+uint64_t add_members(struct scene *s, uint32_t table, unsigned first, unsigned count);
+
+/* Appends the value of key number `i`, under that key as its id, to the log "log". */
+void append_version(struct scene *s, uint32_t table, unsigned i);
+
 #endif

@@ -176,36 +176,6 @@ static void test_shards(void)
     mem_free(seen);
 }
 
-static void add_members(struct scene *s, uint32_t table, unsigned first, unsigned count)
-{
-    char texts[KEYS][TEXT_MAX];
-    struct slice items[KEYS];
-    for (unsigned i = 0; i < count; i++) {
-        key_text(first + i, texts[i]);
-        items[i] = slice_of_text(texts[i]);
-    }
-    const struct op op = {.kind = OP_SET_ADD,
-                          .table = table,
-                          .key = SLICE("set"),
-                          .items = items,
-                          .item_count = count};
-    EXPECT_EQ(ERR_OK, scene_call(s, 0, &op).err);
-}
-
-static void append_version(struct scene *s, uint32_t table, unsigned i)
-{
-    char id[TEXT_MAX];
-    char value[TEXT_MAX];
-    key_text(i, id);
-    value_text(i, value);
-    const struct op op = {.kind = OP_LOG_APPEND,
-                          .table = table,
-                          .key = SLICE("log"),
-                          .value = slice_of_text(value),
-                          .id = slice_of_text(id)};
-    EXPECT_EQ(ERR_OK, scene_call(s, 0, &op).err);
-}
-
 /* A set, and a log, that are dropped and made anew while they are read. */
 static void test_collections(void)
 {
@@ -219,7 +189,7 @@ static void test_collections(void)
         for (unsigned i = 0; i < 100; i++) {
             append_version(&s, id, i);
         }
-        add_members(&s, id, 0, 300);
+        (void)add_members(&s, id, 0, 300);
         for (int is_log = 0; is_log < 2; is_log++) {
             const struct source_config c = {.kind = is_log == 0 ? SOURCE_MEMBERS : SOURCE_LOG,
                                             .table = id,
@@ -230,7 +200,7 @@ static void test_collections(void)
             EXPECT_EQ(ERR_OK, scene_delete(&s, id, is_log == 0 ? "set" : "log"));
             scene_run(3000); /* its rows are swept */
             if (is_log == 0) {
-                add_members(&s, id, 350, 20);
+                (void)add_members(&s, id, 350, 20);
             } else {
                 append_version(&s, id, 200);
             }

@@ -304,22 +304,6 @@ static void test_order(void)
 
 #define MEMBERS 300
 
-static void add_members(struct scene *s, uint32_t table)
-{
-    char texts[MEMBERS][TEXT_MAX];
-    struct slice items[MEMBERS];
-    for (unsigned i = 0; i < MEMBERS; i++) {
-        key_text(i, texts[i]);
-        items[i] = slice_of_text(texts[i]);
-    }
-    const struct op op = {.kind = OP_SET_ADD,
-                          .table = table,
-                          .key = SLICE("set"),
-                          .items = items,
-                          .item_count = MEMBERS};
-    EXPECT_EQ(MEMBERS, scene_call(s, 0, &op).count);
-}
-
 static void expect_members(const struct seen *seen, unsigned first, size_t count)
 {
     EXPECT_EQ(ERR_OK, seen->err);
@@ -343,7 +327,7 @@ static void test_members(void)
         struct source_config c = {.kind = SOURCE_MEMBERS, .table = id, .key = SLICE("set")};
         read_all(&s, 1, seen, &c, 100);
         expect_members(seen, 0, 0); /* a set that does not exist is empty */
-        add_members(&s, id);
+        EXPECT_EQ(MEMBERS, add_members(&s, id, 0, MEMBERS));
         for (uint32_t loop = 0; loop < plain.loops; loop++) {
             read_all(&s, loop, seen, &c, loop == 0 ? 0 : 100);
             expect_members(seen, 0, MEMBERS);
@@ -361,20 +345,6 @@ static void test_members(void)
     }
     scene_close(&s);
     mem_free(seen);
-}
-
-static void append_version(struct scene *s, uint32_t table, unsigned i)
-{
-    char id[TEXT_MAX];
-    char value[TEXT_MAX];
-    key_text(i, id);
-    value_text(i, value);
-    const struct op op = {.kind = OP_LOG_APPEND,
-                          .table = table,
-                          .key = SLICE("log"),
-                          .value = slice_of_text(value),
-                          .id = slice_of_text(id)};
-    EXPECT_EQ(ERR_OK, scene_call(s, 0, &op).err);
 }
 
 /* Newest first; what is appended meanwhile is newer than all that is to come. */
