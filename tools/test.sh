@@ -19,9 +19,25 @@ end() {
     echo "all stages: $(($(date +%s) - began)) s"
     cat build/*/Testing/Temporary/LastTest.log "$logs"/build-*.log 2>/dev/null |
         sed -n 's/^ *\(skipped: .*\)/\1/p; s/^-- \(skipped: .*\)/\1/p' | sort -u
+    tell_failed
     echo "$passed passed, $failed failed"
     [ "$failed" = 0 ]
     exit
+}
+
+# The last lines of every failed test once more, behind all else: where only the end of what a run
+# prints is kept, the reason is in it.
+tell_failed() {
+    for log in build/*/Testing/Temporary/LastTest.log; do
+        [ ! -e "$log" ] || awk -v path="$log" '
+            / Testing: / { name = $3; size = 0 }
+            /^Test Failed/ {
+                print "FAILED: " name " (" path ")"
+                for (i = size > 12 ? size - 12 : 0; i < size; i++) print "    " line[i]
+            }
+            { line[size++] = substr($0, 1, 300) }
+        ' "$log"
+    done
 }
 
 # stage NAME COMMAND...: its output goes to a file, and the end of it to the screen if it fails.

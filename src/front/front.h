@@ -64,8 +64,8 @@ const char *front_address(const struct front *f);
 /* On loop 0. */
 void front_stop_accepting(struct front *f);
 
-/* No new requests: idle connections are closed, the others as soon as what they asked is answered.
- */
+/* No new requests: what has been sent by now is still read, in the turn that follows; then idle
+ * connections are closed, the others as soon as what they asked is answered. */
 void front_loop_drain(struct front_loop *l);
 
 /* Closes every connection now. */

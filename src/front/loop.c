@@ -109,6 +109,17 @@ void front_loop_send(struct front_loop *l, const struct front_listener *listener
     mailbox_post(l->mailbox, &a->letter);
 }
 
+static void on_drain(void *arg)
+{
+    struct front_loop *l = arg;
+    l->is_draining = true;
+    for (struct list *at = l->connections.next; at != &l->connections;) {
+        struct connection *c = container_of(at, struct connection, link);
+        at = at->next;
+        connection_drain(c);
+    }
+}
+
 enum err front_loop_open(struct front *f, struct loop *loop, uint32_t loop_index,
                          struct loop_context *context, struct front_loop **out, struct err_why *why)
 {
@@ -126,6 +137,7 @@ enum err front_loop_open(struct front *f, struct loop *loop, uint32_t loop_index
     l->routes = mem_zero(ROUTES_MAX, sizeof(*l->routes));
     list_init(&l->connections);
     list_init(&l->dirty);
+    l->drain = (struct loop_task){.call = on_drain, .arg = l};
     pipe_loop_init(l);
     l->hook = (struct loop_hook){.call = on_turn, .arg = l};
     loop_each_turn(loop, &l->hook);
@@ -137,13 +149,7 @@ enum err front_loop_open(struct front *f, struct loop *loop, uint32_t loop_index
 
 void front_loop_drain(struct front_loop *l)
 {
-    l->is_draining = true;
-    for (struct list *at = l->connections.next; at != &l->connections;) {
-        struct connection *c = container_of(at, struct connection, link);
-        at = at->next;
-        connection_drain(c);
-    }
-    loop_again(l->loop); /* what it left for the hook, whoever called */
+    loop_defer_turn(l->loop, &l->drain); /* what was sent before is read first */
 }
 
 void front_loop_cut(struct front_loop *l)
@@ -158,7 +164,7 @@ void front_loop_cut(struct front_loop *l)
 
 bool front_loop_is_idle(const struct front_loop *l)
 {
-    return atomic_load(&l->assigned) == 0;
+    return atomic_load(&l->assigned) == 0 && !l->drain.is_queued;
 }
 
 void front_loop_close(struct front_loop **loop)

@@ -155,6 +155,7 @@ struct front_loop {
     struct loop_hook hook;
     struct loop_timer sweep;
     uint32_t index;
+    struct loop_task drain;
     bool is_draining;
     bool is_closing;
 

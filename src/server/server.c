@@ -297,6 +297,14 @@ static void on_stop_timer(void *arg)
     loop_timer_start(l, &s->stop_timer, WATCH_MS, on_stop_timer, s);
 }
 
+static void on_drain(void *arg)
+{
+    struct server *s = arg;
+    front_stop_accepting(s->front);
+    give_order(s, ORDER_DRAIN);
+    on_stop_timer(s);
+}
+
 static void on_stop_signal(void *arg, int number)
 {
     struct server *s = arg;
@@ -305,10 +313,9 @@ static void on_stop_signal(void *arg, int number)
     }
     log_info(&s->log, "server", "draining", F_I64("signal", number));
     atomic_store(&s->state, SERVER_DRAINING);
-    front_stop_accepting(s->front);
     s->stop_by_ns = clock_now_ns() + server_stop_timeout_ms(s) * 1000000;
-    give_order(s, ORDER_DRAIN);
-    on_stop_timer(s);
+    s->drain = (struct loop_task){.call = on_drain, .arg = s};
+    loop_defer_turn(s->loops[0].loop, &s->drain); /* who has connected is accepted first */
 }
 
 /* SIGHUP: what may be changed while the node runs is taken over. */

@@ -77,6 +77,7 @@ struct server {
     sem_t started;
     _Atomic int state; /* enum server_state */
     struct signal_watch *signals[3];
+    struct loop_task drain;
     struct loop_timer stop_timer;
     uint64_t stop_by_ns;
     uint64_t started_wall_ms;

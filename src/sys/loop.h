@@ -30,6 +30,7 @@ struct loop_task {
     /* Private to sys/. */
     struct list link;
     bool is_queued;
+    bool waits; /* for a turn more */
 };
 
 /* Owned by the caller. Zeroed is stopped. */
@@ -73,6 +74,10 @@ uint64_t loop_wall_ms(const struct loop *l);
 /* Runs `t->call(t->arg)` once, soon, and never before this has returned. Harmless when
  * already queued. */
 void loop_defer(struct loop *l, struct loop_task *t);
+
+/* As loop_defer(), but at the end of the turn that follows: all that had reached the sockets and
+ * mailboxes of this loop before the call has been handled by then. */
+void loop_defer_turn(struct loop *l, struct loop_task *t);
 
 /* Starts, or starts again, with a new delay. */
 void loop_timer_start(struct loop *l, struct loop_timer *t, uint64_t delay_ms, loop_fn call,

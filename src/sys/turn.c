@@ -38,6 +38,11 @@ static void run_tasks(struct turn *t)
     while (!list_empty(&batch)) {
         struct loop_task *task = container_of(batch.next, struct loop_task, link);
         list_remove(&task->link);
+        if (task->waits) {
+            task->waits = false;
+            list_push(&t->tasks, &task->link);
+            continue;
+        }
         task->is_queued = false;
         task->call(task->arg);
     }

@@ -345,6 +345,29 @@ def test_sigterm_drains():
         expect(True, answered <= there, "%d answered, %d there" % (answered, there))
 
 
+def test_a_stop_reads_what_was_sent():
+    """Who has sent a request before the signal is answered, on a connection that has not been
+    accepted yet as on any other: while the node is held, both reach it together."""
+    with Node() as node:
+        connections = [node.connect() for _ in range(30)]
+        for connection in connections[:15]:
+            connection.connect()
+        lines = [node.redis() for _ in range(15)]
+        node.process.send_signal(signal.SIGSTOP)
+        for i, connection in enumerate(connections):
+            connection.request("PUT", "/api/v1/tables/kv/keys/k%d" % i, body=b"v")
+        for i, client in enumerate(lines):
+            client.send(("SET", "r%d" % i, "v"), ("GET", "r%d" % i))
+        node.process.send_signal(signal.SIGTERM)
+        node.process.send_signal(signal.SIGCONT)
+        for connection in connections:
+            expect(201, connection.getresponse().status)
+        for client in lines:
+            expect((b"OK", b"v"), (client.read(), client.read()))
+            client.close()
+        expect(0, node.process.wait(30))
+
+
 def test_stop_with_clients():
     """Idle and busy clients do not hold up a stop."""
     with Node("--stop-timeout", "2s") as node:
@@ -460,5 +483,6 @@ if __name__ == "__main__":
     sys.exit(run([test_settings, test_config_file, test_listeners, test_data_folder,
                   test_failed_start_with_a_journal_to_replay, test_one_process, test_other_settings_of_the_folder, test_damage_in_the_middle,
                   test_torn_tail, test_check_of_a_good_folder, test_sigterm_drains,
+                  test_a_stop_reads_what_was_sent,
                   test_stop_with_clients, test_reload, test_json_log, test_copy,
                   test_memory_touches_no_disk, test_memory_with_a_folder]))

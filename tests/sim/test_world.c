@@ -121,6 +121,23 @@ static void test_timers_in_order(void)
     sim_world_close();
 }
 
+static void test_deferred_turn(void)
+{
+    open_world(first_seed());
+    struct order o = {.loop = open_loop()};
+    o.task = (struct loop_task){.call = on_a, .arg = &o};
+    o.hook = (struct loop_hook){.call = on_hook, .arg = &o};
+    struct loop_task soon = {.call = on_task, .arg = &o};
+    loop_each_turn(o.loop, &o.hook);
+    loop_defer_turn(o.loop, &o.task);
+    loop_defer(o.loop, &soon);
+    EXPECT(!sim_run(NULL, 3600000));
+    EXPECT(strcmp(o.text, "thahh") == 0);
+    loop_hook_remove(&o.hook);
+    loop_close(&o.loop);
+    sim_world_close();
+}
+
 /* ---- jobs, lanes, letters ---- */
 
 struct busy {
@@ -554,6 +571,7 @@ static void test_files_as_in_the_real_world(void)
 
 static const struct test_case cases[] = {
     {"timers_in_order", test_timers_in_order},
+    {"deferred_turn", test_deferred_turn},
     {"one_seed_one_trace", test_one_seed_one_trace},
     {"kill", test_kill},
     {"power_cut_tears", test_power_cut_tears},

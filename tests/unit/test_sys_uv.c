@@ -91,6 +91,22 @@ static void test_turns(void)
     EXPECT(t.loop == NULL);
 }
 
+/* Called at the end of this turn, and of the next one. */
+static void test_deferred_turn(void)
+{
+    struct trace t = {.loop = open_loop(), .text = "c", .again = 3};
+    struct loop_task soon = {.call = on_task, .arg = &t};
+    t.task = (struct loop_task){.call = on_a, .arg = &t};
+    t.hook = (struct loop_hook){.call = on_hook, .arg = &t};
+    loop_each_turn(t.loop, &t.hook);
+    loop_defer_turn(t.loop, &t.task);
+    loop_defer(t.loop, &soon);
+    loop_run(t.loop);
+    EXPECT(strcmp(t.text, "cthahh") == 0);
+    loop_hook_remove(&t.hook);
+    loop_close(&t.loop);
+}
+
 enum {
     TIMERS = 1000
 };
@@ -425,10 +441,15 @@ static void test_files(void)
 }
 
 static const struct test_case cases[] = {
-    {"turns", test_turns},     {"many_timers_in_order", test_many_timers_in_order},
-    {"mailbox", test_mailbox}, {"mailbox_wake_is_a_turn", test_mailbox_wake_is_a_turn},
-    {"workers", test_workers}, {"lane_sees_every_wake", test_lane_sees_every_wake},
-    {"signal", test_signal},   {"machine", test_machine},
+    {"turns", test_turns},
+    {"deferred_turn", test_deferred_turn},
+    {"many_timers_in_order", test_many_timers_in_order},
+    {"mailbox", test_mailbox},
+    {"mailbox_wake_is_a_turn", test_mailbox_wake_is_a_turn},
+    {"workers", test_workers},
+    {"lane_sees_every_wake", test_lane_sees_every_wake},
+    {"signal", test_signal},
+    {"machine", test_machine},
     {"files", test_files},
 };
 
