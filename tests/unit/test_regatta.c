@@ -6,6 +6,7 @@
 #include "base/random.h"
 #include "fake_exchange.h"
 #include "harness.h"
+#include "sys/sim/world.h"
 #include "wire/grpc.h"
 #include "wire/json.h"
 #include "wire/protobuf.h"
@@ -443,6 +444,60 @@ static void test_clients_that_leave(void)
     teardown(&t);
 }
 
+/* A Range that begins at any moment of a restore or a reset is answered from the table that was
+ * there or the one that came: it never has to be asked again. */
+static void check_replacing(struct fixture *t, struct slice range, const char *path,
+                            struct slice change)
+{
+    bool is_over = false;
+    for (unsigned turns = 0; turns < 3000 && !is_over; turns++) {
+        struct fake_exchange changing;
+        struct fake_exchange reading;
+        open_call(t, &changing, path, change);
+        open_call(t, &reading, "/regatta.v1.KV/Range", range);
+        fake_start(&changing, 0);
+        for (unsigned i = 0; i < turns && sim_step(); i++) {
+        }
+        is_over = changing.is_complete;
+        fake_start(&reading, 0);
+        fake_finish(&reading, &t->world);
+        fake_finish(&changing, &t->world);
+        EXPECT(trailers_say(&reading, "0"));
+        EXPECT(trailers_say(&changing, "0"));
+        fake_close(&reading);
+        fake_close(&changing);
+    }
+    EXPECT(is_over);
+}
+
+static void test_reads_of_a_table_that_is_replaced(void)
+{
+    static const struct slice ranges[] = {
+        {(const uint8_t *)"\n\1t\22\1k", 6},
+        {(const uint8_t *)RANGE_ALL, 9},
+        {(const uint8_t *)RANGE_ALL "\70\1", 11},  /* counts */
+        {(const uint8_t *)RANGE_ALL "\100\1", 11}, /* leaves out by revision, so it goes by pages */
+    };
+    struct fixture t;
+    struct buf restore = {0};
+    struct buf reset = {0};
+    setup(&t, 3, 500);
+    restore_messages(&restore);
+    frame(&reset, SLICE("\n\1t"));
+    for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
+        struct buf range = {0};
+        frame(&range, ranges[i]);
+        check_replacing(&t, buf_slice(&range), "/maintenance.v1.Maintenance/Restore",
+                        buf_slice(&restore));
+        check_replacing(&t, buf_slice(&range), "/maintenance.v1.Maintenance/Reset",
+                        buf_slice(&reset));
+        buf_deinit(&range);
+    }
+    buf_deinit(&restore);
+    buf_deinit(&reset);
+    teardown(&t);
+}
+
 /* What does not fit is not produced: memory is a page and what the socket has not taken. */
 static void check_stalling(struct fixture *t, const char *path, struct slice message)
 {
@@ -496,6 +551,7 @@ static const struct test_case cases[] = {
     {"snappy", test_snappy},
     {"clients_that_leave", test_clients_that_leave},
     {"clients_that_stall", test_clients_that_stall},
+    {"reads_of_a_table_that_is_replaced", test_reads_of_a_table_that_is_replaced},
 };
 
 TEST_MAIN(cases)

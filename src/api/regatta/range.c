@@ -96,6 +96,12 @@ static void answer(struct grpc_op *o, const struct result *result)
         walk_start(o->g, r->q, o->call.op.table, false);
         return;
     }
+    const struct slice name = grpc_slice(r->q->table);
+    if (result->err == ERR_NOT_FOUND &&
+        regatta_is_replaced(grpc_context(o->g), o->call.op.table, name)) {
+        regatta_range(o->g, &r->q->base); /* of the table that has the name now */
+        return;
+    }
     const struct extent extent = extent_of_range(r->q);
     struct found found;
     enum err e = found_of_extent(o->g->x->arena, &extent, &o->call.op, result, &found);
@@ -103,7 +109,7 @@ static void answer(struct grpc_op *o, const struct result *result)
         e = ERR_NOT_FOUND; /* of the table, not of a key */
     }
     if (e != ERR_OK) {
-        regatta_fail_op(o->g, e, o->call.op.table, grpc_slice(r->q->table));
+        regatta_fail_op(o->g, e, o->call.op.table, name);
         return;
     }
     if (extent.is_single && found.count > 0 &&

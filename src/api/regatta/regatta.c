@@ -25,10 +25,15 @@ const struct table *regatta_table(const struct loop_context *c, struct slice nam
     return NULL;
 }
 
+bool regatta_is_replaced(const struct loop_context *c, uint32_t id, struct slice name)
+{
+    const struct table *t = router_table(c->router, name);
+    return t != NULL && t->id != id;
+}
+
 void regatta_fail_op(struct grpc_call *g, enum err e, uint32_t id, struct slice name)
 {
-    const struct table *t = router_table(grpc_context(g)->router, name);
-    const bool is_replaced = t != NULL && t->id != id;
+    const bool is_replaced = regatta_is_replaced(grpc_context(g), id, name);
     regatta_fail(g, e == ERR_NOT_FOUND && is_replaced ? ERR_UNAVAILABLE : e);
 }
 

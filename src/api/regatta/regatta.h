@@ -69,8 +69,12 @@ const struct table *regatta_table(const struct loop_context *c, struct slice nam
                                   struct refusal *r);
 
 /* Ends the call for an operation on table `id`, once named `name`, that has failed with `e`. When
- * another table has taken the name meanwhile (a restore, a reset) the client should ask again. */
+ * another table has taken the name meanwhile (a restore, a reset) the client should ask again; a
+ * Range does so itself. */
 void regatta_fail_op(struct grpc_call *g, enum err e, uint32_t id, struct slice name);
+
+/* Another table has taken the name of table `id` since it was looked up. */
+bool regatta_is_replaced(const struct loop_context *c, uint32_t id, struct slice name);
 
 /* The table is gone, or another has its name: nothing can be said about its keys. */
 static inline bool regatta_is_gone(const struct loop_context *c, uint32_t id)

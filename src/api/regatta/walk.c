@@ -116,9 +116,15 @@ static enum err take_rows(struct walk *w, const struct source_page *p)
 static void fail(struct walk *w, enum err e)
 {
     struct grpc_call *g = w->g;
+    const Regatta__V1__RangeRequest *q = w->q;
     const uint32_t table = w->table;
-    const struct slice name = grpc_slice(w->q->table);
+    const struct slice name = grpc_slice(q->table);
+    const bool is_told = w->streams; /* rows of the old table, perhaps */
     release(w);
+    if (e == ERR_NOT_FOUND && !is_told && regatta_is_replaced(grpc_context(g), table, name)) {
+        regatta_range(g, &q->base); /* of the table that has the name now */
+        return;
+    }
     regatta_fail_op(g, e, table, name);
 }
 

@@ -60,7 +60,7 @@ foreach(turns "exchange_solo;exchange_raft" "exchange_raft;exchange_solo")
 endforeach()
 set_tests_properties(raft/test_consensus_one_raft raft/test_raft_cluster raft/test_raft_step
   raft/test_raft_reads raft/exchange_solo_first raft/exchange_raft_first
-  PROPERTIES LABELS raft TIMEOUT 300)
+  PROPERTIES LABELS raft TIMEOUT 900)
 
 # A whole node of the simulated world, ordered by raft.
 foreach(name test_power test_order)
@@ -69,5 +69,5 @@ foreach(name test_power test_order)
   target_link_libraries(${name}_raft PRIVATE router shard model journal consensus_raft
     engine_standin engine_memory engine sys_sim base)
   add_test(NAME raft/${name}_raft COMMAND ${name}_raft)
-  set_tests_properties(raft/${name}_raft PROPERTIES LABELS raft TIMEOUT 300)
+  set_tests_properties(raft/${name}_raft PROPERTIES LABELS raft TIMEOUT 900)
 endforeach()
