@@ -9,6 +9,7 @@ set -eu
 cd "$(dirname "$0")/.."
 JOBS=${JOBS:-$(nproc)}
 export JOBS
+export PYTHONUNBUFFERED=1 # what a test has said is known even if it is ended from outside
 logs=build/logs
 mkdir -p "$logs"
 passed=0
@@ -25,19 +26,30 @@ end() {
     exit
 }
 
-# The last lines of every failed test once more, behind all else: where only the end of what a run
-# prints is kept, the reason is in it.
+# Every failed test once more, behind all else: where only the end of what a run prints is kept, the
+# reason is in it. First how each ended (Failed, Timeout, SegFault, Not Run), then what each said
+# last, and before that what a sanitizer has found, which is far from the end of its report.
 tell_failed() {
+    for log in "$logs"/lint.log "$logs"/test-*.log; do
+        [ ! -e "$log" ] || sed -n '/\*\*\*Skipped/d
+            s|^ *[0-9]*/[0-9]* Test *#[0-9]*: \(.*\*\*\*.*\)|FAILED: \1 ('"$log"')|p' "$log"
+    done
     for log in build/*/Testing/Temporary/LastTest.log; do
         [ ! -e "$log" ] || awk -v path="$log" '
-            / Testing: / { name = $3; size = 0 }
+            / Testing: / { name = $3 }
+            /^Output:$/ { size = found = is_over = 0; next }
+            /^<end of output>/ { is_over = 1 }
             /^Test Failed/ {
-                print "FAILED: " name " (" path ")"
-                for (i = size > 12 ? size - 12 : 0; i < size; i++) print "    " line[i]
+                print "the end of " name " (" path "):"
+                for (i = 0; i < found; i++) print "    " reports[i]
+                for (i = size > 12 ? size - 12 : 0; i < size; i++) print "    " lines[i]
             }
-            { line[size++] = substr($0, 1, 300) }
+            is_over { next }
+            found < 5 && /Sanitizer: |runtime error: / { reports[found++] = substr($0, 1, 300) }
+            { lines[size++] = substr($0, 1, 300) }
         ' "$log"
     done
+    grep -h '^FAILED: fuzz_' "$logs/fuzz.log" 2>/dev/null || true
 }
 
 # stage NAME COMMAND...: its output goes to a file, and the end of it to the screen if it fails.
@@ -74,7 +86,7 @@ must() {
     stage "$@" || { failed=$((failed + 1)); end; }
 }
 
-rm -rf build/*/Testing
+rm -rf build/*/Testing "$logs"/*.log
 must build-dev build dev
 stage lint ctest --preset dev -L 'lint|planted' -j "$JOBS" || true
 must build-release build release
