@@ -62,6 +62,8 @@ def decompress(data):
             length, width = (tag >> 2) + 1, 2 if tag & 3 == 2 else 4
             offset = int.from_bytes(data[at:at + width], "little")
             at += width
+        if offset == 0:
+            raise ValueError("a copy of what is not there yet")
         for _ in range(length):
             out.append(out[-offset])
     if len(out) != size:
@@ -69,21 +71,32 @@ def decompress(data):
     return bytes(out)
 
 
+def chunks(data):
+    """(offset, bytes) of each."""
+    at = 0
+    while at < len(data):
+        size = 4 + int.from_bytes(data[at + 1:at + 4], "little")
+        yield at, data[at:at + size]
+        at += size
+
+
+def plain_of(chunk):
+    """What is in it; the identifier is itself."""
+    if chunk == IDENTIFIER:
+        return chunk
+    plain = decompress(chunk[8:]) if chunk[0] == 0 else chunk[8:]
+    if chunk[0] > 1 or len(chunk) != 4 + int.from_bytes(chunk[1:4], "little") or \
+            masked_crc(plain) != int.from_bytes(chunk[4:8], "little"):
+        raise ValueError("a chunk of kind %d: size or checksum" % chunk[0])
+    if len(plain) > 65536:
+        raise ValueError("a chunk is too large")
+    return plain
+
+
 def unframe(data):
     if not data.startswith(IDENTIFIER):
         raise ValueError("no stream identifier")
-    out, at = b"", len(IDENTIFIER)
-    while at < len(data):
-        kind, size = data[at], int.from_bytes(data[at + 1:at + 4], "little")
-        body = data[at + 8:at + 4 + size]
-        plain = decompress(body) if kind == 0 else body
-        if kind > 1 or masked_crc(plain) != struct.unpack_from("<I", data, at + 4)[0]:
-            raise ValueError("chunk at %d: kind %d or checksum" % (at, kind))
-        if len(plain) > 65536:
-            raise ValueError("chunk at %d is too large" % at)
-        out += plain
-        at += 4 + size
-    return out
+    return b"".join(plain_of(chunk) for at, chunk in chunks(data) if at > 0)
 
 
 def records(plain, command):

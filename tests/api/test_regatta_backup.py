@@ -94,15 +94,19 @@ def fill(r, table, count, seed):
     return sorted(wanted.items())
 
 
+def draw_seed():
+    seed = int(os.environ.get("HOLDFAST_SEED") or random.SystemRandom().randrange(1 << 30))
+    print("HOLDFAST_SEED=%d" % seed)
+    return seed
+
+
 # ---- The file ----
 
 def test_file():
     """Its bytes are those of the format, read without the program."""
     with Node() as node, Regatta(node) as r:
         r.create("t")
-        seed = random.SystemRandom().randrange(1 << 30)
-        print("HOLDFAST_SEED=%d" % seed)
-        wanted = fill(r, b"t", 2000, seed)
+        wanted = fill(r, b"t", 2000, draw_seed())
         data = file_of(r, b"t")
         plain = regatta_file.unframe(data)
         found = list(regatta_file.records(plain, r.client.schema.type("mvcc.v1.Command")))
@@ -204,6 +208,16 @@ def test_refusals():
         expect({}, r.names())
 
 
+def is_same(good, data):
+    """A bit that makes a copy begin elsewhere may give the same bytes: then nothing is damaged."""
+    at, chunk = next((at, chunk) for at, chunk in regatta_file.chunks(good)
+                     if data[at:at + len(chunk)] != chunk)
+    try:
+        return regatta_file.plain_of(data[at:at + len(chunk)]) == regatta_file.plain_of(chunk)
+    except (IndexError, ValueError):
+        return False
+
+
 def test_damage():
     """Nothing of a damaged backup is seen, and the table stays as it was."""
     with Node() as node, Regatta(node) as r:
@@ -219,14 +233,13 @@ def test_damage():
 
         for size in (1, 9, 12, 100, len(good) // 2, len(good) - 1):
             refused("the backup is cut short", good[:size])
-        seed = random.SystemRandom().randrange(1 << 30)
-        print("HOLDFAST_SEED=%d" % seed)
-        random.seed(seed)
+        random.seed(draw_seed())
         for _ in range(30):
             at = random.randrange(len(good))
             data = bytearray(good)
             data[at] ^= 1 << random.randrange(8)
-            refused(None, bytes(data))
+            if not is_same(good, bytes(data)):
+                refused(None, bytes(data))
         refused(TEXT_DAMAGED, b"no backup at all, but long enough")
         refused(TEXT_DAMAGED, regatta_file.frame(regatta_file.join([command(r, b"k", kind=DELETE)])))
         refused(TEXT_DAMAGED, regatta_file.frame(regatta_file.join([b"\xff\xff"])))
