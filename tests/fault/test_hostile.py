@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Clients that are slow, broken or mean. Memory stays within bounds, nothing leaks (the node is
-stopped in order, so a sanitizer can tell), and everybody else is answered within a second."""
+stopped in order, so a sanitizer can tell), and everybody else is answered within a second more than
+by a node that is left alone."""
 
 import os
 import random
@@ -20,7 +21,7 @@ import resp
 from node import Node, expect, run
 
 MIB = 1 << 20
-ANSWER_SECONDS = 1.0
+ANSWER_SECONDS = 1.0 # longer than a node that is left alone
 SLOW_SECONDS = 10.0  # the same for a build that a sanitizer slows down
 HEAD_SECONDS = 10    # HEAD_MS of front/private.h
 IDLE_CONNECTIONS = 10000
@@ -54,51 +55,77 @@ class Memory:
             expect(True, grown < limit, "%s: %d MiB more" % (what, grown // MIB))
 
 
+def delayed(folder):
+    """Seconds for which a thread (its folder of /proc) wanted a processor and had none."""
+    try:
+        with open(folder + "/schedstat", encoding="ascii") as file:
+            return int(file.read().split()[1]) / 1e9
+    except (OSError, IndexError):  # it has ended, or the kernel does not count
+        return 0
+
+
+def delays(node):
+    """Of this thread and all of the node's."""
+    folder = "/proc/%d/task/" % node.process.pid
+    return delayed("/proc/thread-self") + sum(delayed(folder + name) for name in os.listdir(folder))
+
+
 class Others:
-    """A client beside the hostile ones: how long does it wait, at worst?"""
+    """A client beside the hostile ones: how long does it wait for the node, at worst? What both wait
+    for because the machine does something else is left out, and a node that nobody attacks is asked
+    the same: it waits for a slow disk as well."""
 
     def __init__(self, node):
         self.node = node
+        self.calm = None
         self.ends = threading.Event()
-        self.worst = 0.0
-        self.count = 0
-        self.failure = None
-        self.thread = threading.Thread(target=self.run)
+        self.worst = {}
+        self.failures = []
+        self.threads = []
 
     def __enter__(self):
-        self.thread.start()
+        options = () if self.node.data else ("--engine", "memory")
+        self.calm = Node(*options, data=self.node.data)
+        self.threads = [threading.Thread(target=self.run, args=(node,))
+                        for node in (self.node, self.calm)]
+        for thread in self.threads:
+            thread.start()
         return self
 
-    def run(self):
+    def run(self, node):
         try:
-            with self.node.redis() as client:
-                self.ask(client)
-                while not self.ends.wait(0.02):
-                    self.ask(client)
+            number = 0
+            with node.redis() as client:
+                while number == 0 or not self.ends.wait(0.02):
+                    begin, delay = time.monotonic(), delays(node)
+                    self.ask(node, client, number)
+                    waited = time.monotonic() - begin - (delays(node) - delay)
+                    self.worst[node] = max(self.worst.get(node, 0), waited)
+                    number += 1
         except Exception as failure:
-            self.failure = failure
+            self.failures.append(failure)
 
-    def ask(self, client):
-        begin = time.monotonic()
-        client.ask("SET", "others", "%d" % self.count)
-        expect(b"%d" % self.count, client.ask("GET", "others"))
-        expect(200, self.node.request("GET", "/healthz").status)
-        self.worst = max(self.worst, time.monotonic() - begin)
-        self.count += 1
+    def ask(self, node, client, number):
+        client.ask("SET", "others", "%d" % number)
+        expect(b"%d" % number, client.ask("GET", "others"))
+        expect(200, node.request("GET", "/healthz").status)
 
     def __exit__(self, kind, *_):
         self.ends.set()
-        self.thread.join()
+        for thread in self.threads:
+            thread.join()
+        self.calm.close()
         if kind is None:
-            if self.failure is not None:
-                raise self.failure
-            limit = SLOW_SECONDS if is_sanitized(self.node) else ANSWER_SECONDS
-            print("  others waited %.3f s at most" % self.worst)
-            expect(True, self.count > 0 and self.worst < limit, "%f s" % self.worst)
+            if self.failures:
+                raise self.failures[0]
+            worst, calm = self.worst[self.node], self.worst[self.calm]
+            limit = calm + (SLOW_SECONDS if is_sanitized(self.node) else ANSWER_SECONDS)
+            print("  others waited %.3f s at most, those of a calm node %.3f s" % (worst, calm))
+            expect(True, worst < limit, "%f s, at most %f s" % (worst, limit))
 
 
 def open_socket(node, data=b""):
-    connection = socket.create_connection(("127.0.0.1", node.port), 60)
+    connection = socket.create_connection(("127.0.0.1", node.port), 120)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if data:
         send_some(connection, data)
@@ -113,7 +140,7 @@ def send_some(connection, data):
         pass
 
 
-def read_all(connection, seconds=30):
+def read_all(connection, seconds=120):
     """Until the node closes, or (with what came so far) resets."""
     connection.settimeout(seconds)
     data = b""
@@ -132,14 +159,14 @@ def reset(connection):
     connection.close()
 
 
-def wait_for_close(connections, seconds):
-    """Returns those that are still open then."""
+def wait_for_close(connections, seconds, most=0):
+    """Returns those that are still open when so many are left, or then."""
     deadline = time.monotonic() + seconds
     poll = select.poll()
     left = {connection.fileno(): connection for connection in connections}
     for number in left:
         poll.register(number, select.POLLIN)
-    while left and time.monotonic() < deadline:
+    while len(left) > most and time.monotonic() < deadline:
         for number, _ in poll.poll(1000 * max(0, deadline - time.monotonic())):
             try:
                 is_closed = left[number].recv(MIB) == b""
@@ -168,7 +195,7 @@ def test_slow_heads():
                     send_some(connection, b"a")
         thread = threading.Thread(target=trickle)
         thread.start()
-        left = wait_for_close(connections, 3 * HEAD_SECONDS)
+        left = wait_for_close(connections, 12 * HEAD_SECONDS)
         done.set()
         thread.join()
         expect(0, len(left), "connections are still open")
@@ -229,7 +256,7 @@ def test_listing_whose_reader_stops():
                 client.pipeline([("SET", "after%06d" % i, "x" * 100) for i in range(20000)])
             memory.expect_growth_below(150 * MIB, "two listings whose readers stop")
             for connection, begin in connections:  # they go on: everything is there
-                body = begin + read_all(connection, 60)
+                body = begin + read_all(connection)
                 found = {body[m:m + 9] for m in find_all(body, b"key0") + find_all(body, b"key1")}
                 expect(count, len(found), "keys")
                 connection.close()
@@ -263,7 +290,7 @@ def test_half_closed():
                            b"*2\r\n$3\r\nGET\r\n$5\r\nha", b"*", b"", b"PIN"):
             connection = open_socket(node, unfinished)
             connection.shutdown(socket.SHUT_WR)
-            read_all(connection, 5)
+            read_all(connection)
             connection.close()
         with node.redis() as client:
             expect(b"v", client.ask("GET", "half"))
@@ -276,7 +303,7 @@ def test_lines():
         with Node("--max-value", "1MiB", "--listen", "unix:%s=dstore" % path) as node, Others(node):
             def connect():
                 connection = socket.socket(socket.AF_UNIX)
-                connection.settimeout(60)
+                connection.settimeout(120)
                 connection.connect(path)
                 return connection
             memory = Memory(node)
@@ -363,11 +390,14 @@ def test_idle_connections():
 def test_too_many_connections():
     with Node("--max-connections", "50") as node:
         connections = [open_socket(node) for _ in range(300)]
-        closed = len(connections) - len(wait_for_close(connections, 2))
-        expect(True, 240 <= closed <= 260, "%d of 300 connections were refused" % closed)
+        left = wait_for_close(connections, 120, 50)
+        expect(50, len(left), "connections that are kept of 300")
+        for connection in left:  # those are answered, so nobody waits for a refusal
+            connection.sendall(b"PING\r\n")
+            expect(b"+PONG\r\n", connection.recv(100))
         for connection in connections:
             connection.close()
-        until = time.monotonic() + 20
+        until = time.monotonic() + 120
         while True:  # the places are free again
             try:
                 with node.redis() as client:
@@ -389,7 +419,7 @@ def test_absurd_resp():
                         b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$999999999\r\n", b"*1\r\n$4\r\nPINGxx\r\n",
                         b"A" * (2 * MIB), b"\x00" * MIB):
             connection = open_socket(node, request)
-            answer = read_all(connection, 20)
+            answer = read_all(connection)
             expect(b"-ERR", answer[:4], request[:40])
             connection.close()
         waiting = [open_socket(node, b"*1000000\r\n" + b"$1\r\na\r\n" * 1000) for _ in range(50)]
@@ -420,7 +450,7 @@ def test_absurd_http():
                         b"GET /" + b"a" * MIB + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
                         b"GET " + b"/a" * MIB + b" HTTP/1.1\r\nHost: localhost\r\n\r\n"):
             connection = open_socket(node, request)
-            statuses = first_statuses(read_all(connection, 20))
+            statuses = first_statuses(read_all(connection))
             expect(True, len(statuses) <= 1 and all(400 <= s < 500 for s in statuses),
                    "%r: %r" % (request[:100], statuses))
             connection.close()
@@ -459,7 +489,7 @@ LINES = (b"GET  / HTTP/1.1", b"GET / HTTP/1.1 ", b"GET /\tHTTP/1.1", b"GET / HTT
 def expect_refused(node, request):
     """One answer, a refusal, and the connection is closed: what stands behind is no request."""
     connection = open_socket(node, request + SMUGGLED)
-    answer = read_all(connection, 20)
+    answer = read_all(connection)
     connection.close()
     statuses = first_statuses(answer)
     is_refused = len(statuses) == 1 and 400 <= statuses[0] < 600

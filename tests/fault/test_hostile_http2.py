@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Clients of HTTP/2 that are mean: floods, bombs, windows that stay closed, streams that never end.
-Memory stays within bounds, and everybody else is answered within a second."""
+Memory stays within bounds, and everybody else is answered within a second more than by a node that
+is left alone."""
 
 import os
 import random
@@ -226,7 +227,7 @@ def test_zero_window():
             for c in connections:
                 refused = 0
                 while refused < STREAMS_MAX - (OUT_MAX + VALUE_MAX) // MIB:
-                    found = c.frames(30, until=lambda f: f.kind == h2.RST_STREAM)
+                    found = c.frames(until=lambda f: f.kind == h2.RST_STREAM)
                     expect((h2.RST_STREAM, h2.CALM), (found[-1].kind, found[-1].payload[3]))
                     refused += 1
             memory.expect_growth_below(len(connections) * (OUT_MAX + VALUE_MAX) * 5 // 4 + 50 * MIB,
@@ -298,9 +299,9 @@ def test_half_open_streams():
         c = connections[0]
         c.frames(until=lambda f: f.kind == h2.SETTINGS and f.flags & h2.ACK)
         c.send(h2.request(2 * STREAMS_MAX + 1))
-        found = c.frames(5, until=lambda f: f.kind in (h2.RST_STREAM, h2.GOAWAY))
+        found = c.frames(until=lambda f: f.kind in (h2.RST_STREAM, h2.GOAWAY))
         expect(True, found[-1].kind in (h2.RST_STREAM, h2.GOAWAY), found)
-        found = connections[1].frames(60, until=lambda f: f.kind == h2.HEADERS)
+        found = connections[1].frames(120, until=lambda f: f.kind == h2.HEADERS)
         expect(h2.HEADERS, found[-1].kind, "408 in the end")
         memory.expect_growth_below(200 * MIB, "half-open streams")
         for c in connections:
@@ -313,7 +314,7 @@ def test_half_heads():
               h2.PREFACE + h2.frame(h2.SETTINGS) + h2.frame(h2.HEADERS, 0, 1, h2.head())]
     with Node() as node, Others(node):
         connections = [h2.Connection(node.port, start) for start in starts * 50]
-        left = wait_for_close([c.socket for c in connections], 30)
+        left = wait_for_close([c.socket for c in connections], 120)
         expect(0, len(left), "connections are still open")
         for c in connections:
             c.close()
