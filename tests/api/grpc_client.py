@@ -29,7 +29,7 @@ except ImportError:
 
 KINDS = {(False, False): "unary_unary", (False, True): "unary_stream",
          (True, False): "stream_unary", (True, True): "stream_stream"}
-CALL_SECONDS = 60
+CALL_SECONDS = 300
 
 
 def program():

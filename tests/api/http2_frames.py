@@ -99,7 +99,7 @@ class Connection:
         poll.register(self.socket, select.POLLIN)
         return bool(poll.poll(seconds * 1000))
 
-    def frames(self, seconds=10, until=None):
+    def frames(self, seconds=60, until=None):
         """All frames until one is `until(frame)`, the node closes, or time is over."""
         found = []
         deadline = time.monotonic() + seconds
@@ -131,7 +131,7 @@ class Connection:
             except OSError:
                 self.is_closed = True
 
-    def goaway(self, seconds=20):
+    def goaway(self, seconds=60):
         """(code, text) of the GOAWAY that the connection ends with; None: there was none."""
         last = None
         for one in self.frames(seconds):

@@ -12,7 +12,7 @@ from google.protobuf import any_pb2, descriptor_pb2, descriptor_pool, message_fa
 from node import expect
 
 VARYING = {"revision", "create_revision", "ttl_ms", "expire_at_ms", "time_ms", "message"}
-SECONDS = 60
+SECONDS = 300
 CALLED = set()
 
 

@@ -4,6 +4,7 @@ The path of the program is the first argument of every test, or HOLDFAST_BIN; --
 are the Node's.
 """
 
+import faulthandler
 import http.client
 import json
 import os
@@ -17,8 +18,13 @@ import threading
 
 import resp
 
-READY_SECONDS = 30
-STOP_SECONDS = 30
+# Bounds for what hangs, not measures: machines may be slow, and have more to do.
+READY_SECONDS = 120
+STOP_SECONDS = 120
+ANSWER_SECONDS = 120
+HANG_SECONDS = 1100  # then each thread tells where it is; ctest ends the test a little later
+
+faulthandler.dump_traceback_later(HANG_SECONDS)
 
 
 class NotReady(RuntimeError):
@@ -130,9 +136,9 @@ class Node:
         sys.stderr.write("the node (exit code %r) logged:\n%s" % (ended, "".join(self.log[-30:])))
 
     def connect(self):
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=ANSWER_SECONDS)
 
-    def redis(self, timeout=60):
+    def redis(self, timeout=ANSWER_SECONDS):
         return resp.Client(("127.0.0.1", self.port), timeout)
 
     def request(self, method, path, body=None, headers=None):

@@ -39,7 +39,7 @@ def test_examples():
             ours = ours.replace("-p 8080", f"-p {node.port}")
             if "curl " in ours:
                 ours = ours.replace("curl ", "curl -sS --noproxy '*' ", 1)
-            done = subprocess.run(["sh", "-c", ours], capture_output=True, text=True, timeout=30,
+            done = subprocess.run(["sh", "-c", ours], capture_output=True, text=True, timeout=120,
                                   check=False, env=environment())
             got = [line for line in (done.stdout + done.stderr).splitlines() if line]
             if len(want) != len(got) or not all(map(fits, want, got)):
@@ -48,7 +48,7 @@ def test_examples():
 
 def test_flags():
     text = subprocess.run([program(), "serve", "--help"], capture_output=True, text=True,
-                          check=True, timeout=30).stdout
+                          check=True, timeout=120).stdout
     flags = re.findall(r"^  (--[a-z-]+)", text, re.M)
     expect(True, len(flags) > 10, text)
     expect([], [f for f in flags if f"| `{f}` |" not in OPERATIONS], "flags without a row")

@@ -108,7 +108,7 @@ def test_curl():
         base = "http://127.0.0.1:%d" % node.port
 
         def curl(*arguments):
-            return subprocess.run(["curl", "-sS", "-m", "30"] + list(arguments), check=True,
+            return subprocess.run(["curl", "-sS", "-m", "300"] + list(arguments), check=True,
                                   capture_output=True).stdout
 
         expect(b"", curl("-X", "POST", "-d", "world", base + "/hello"))

@@ -43,14 +43,14 @@ def test_strato():
         missing = ("NOT_FOUND", "no value found for a")
         expect(missing, failure(kv.KVGet, location(client, "a")))
         put(client, "a", b"\x00\xffvalue")
-        expect(b"\x00\xffvalue", kv.KVGet(location(client, "a"), timeout=9).value.content)
-        kv.KVDelete(location(client, "a"), timeout=9)
+        expect(b"\x00\xffvalue", kv.KVGet(location(client, "a"), timeout=60).value.content)
+        kv.KVDelete(location(client, "a"), timeout=60)
         expect(missing, failure(kv.KVDelete, location(client, "a")))
         expect("INVALID_ARGUMENT", failure(kv.KVPut, client.message("proto.PutRequest"))[0])
 
         cache = client.stub("proto.Cache")
         request = client.message("proto.CacheSetRequest", key="c", item={"value": "v", "ttl": 1})
-        cache.CacheSet(request, timeout=9)
+        cache.CacheSet(request, timeout=60)
         get = client.message("proto.CacheGetRequest", key="c")
         while failure(cache.CacheGet, get)[0] == "OK":  # the test's own time-out ends this
             pass
@@ -62,33 +62,33 @@ def test_strato():
 
         counter = client.stub("proto.Counter")
         add = client.message("proto.IncrementCounterRequest", key="n", amount=2)
-        expect([2, 4], [counter.CounterIncrement(add, timeout=9).value,
-                        counter.IncrementCounter(add, timeout=9).value])
+        expect([2, 4], [counter.CounterIncrement(add, timeout=60).value,
+                        counter.IncrementCounter(add, timeout=60).value])
         ask = client.message("proto.GetCounterRequest", key="n")
-        expect([4, 4], [counter.CounterGet(ask, timeout=9).value,
-                        counter.GetCounter(ask, timeout=9).value])
+        expect([4, 4], [counter.CounterGet(ask, timeout=60).value,
+                        counter.GetCounter(ask, timeout=60).value])
         add.amount = 2**63 - 1
         expect("INVALID_ARGUMENT", failure(counter.CounterIncrement, add)[0])
-        expect(4, counter.CounterGet(ask, timeout=9).value)
+        expect(4, counter.CounterGet(ask, timeout=60).value)
 
         sets = client.stub("proto.Set")
 
         def change(item):
             return client.message("proto.ModifySetRequest", set="s", item=item)
 
-        expect(["b"], list(sets.SetAdd(change("b"), timeout=9).items))
-        expect(["a", "b"], list(sets.AddToSet(change("a"), timeout=9).items))
+        expect(["b"], list(sets.SetAdd(change("b"), timeout=60).items))
+        expect(["a", "b"], list(sets.AddToSet(change("a"), timeout=60).items))
         whole = client.message("proto.GetSetRequest", set="s")
-        expect(["a", "b"], list(sets.SetGet(whole, timeout=9).items))
-        expect(["a", "b"], list(sets.GetSet(whole, timeout=9).items))
-        expect(["a"], list(sets.SetRemove(change("b"), timeout=9).items))
-        expect([], list(sets.RemoveFromSet(change("a"), timeout=9).items))
+        expect(["a", "b"], list(sets.SetGet(whole, timeout=60).items))
+        expect(["a", "b"], list(sets.GetSet(whole, timeout=60).items))
+        expect(["a"], list(sets.SetRemove(change("b"), timeout=60).items))
+        expect([], list(sets.RemoveFromSet(change("a"), timeout=60).items))
 
         flag = client.stub("proto.Flag")
         ask = client.message("proto.FlagGetRequest", key="f")
-        expect(False, flag.FlagGet(ask, timeout=9).value)
-        flag.FlagSet(client.message("proto.FlagSetRequest", key="f", value=True), timeout=9)
-        expect(True, flag.FlagGet(ask, timeout=9).value)
+        expect(False, flag.FlagGet(ask, timeout=60).value)
+        flag.FlagSet(client.message("proto.FlagSetRequest", key="f", value=True), timeout=60)
+        expect(True, flag.FlagGet(ask, timeout=60).value)
 
 
 def test_strato_shares_its_data():
@@ -97,7 +97,7 @@ def test_strato_shares_its_data():
     with Node() as node, Client(node) as client:
         expect(204, node.request("PUT", "/kv/a?value=http").status)
         kv = client.stub("proto.KV")
-        expect(b"http", kv.KVGet(location(client, "a"), timeout=9).value.content)
+        expect(b"http", kv.KVGet(location(client, "a"), timeout=60).value.content)
         put(client, "b", b"grpc")
         expect({"value": "grpc"}, node.request("GET", "/kv/b").json())
         redis = node.redis()
@@ -181,7 +181,7 @@ def test_acknowledged_is_kept():
         with Client(node) as client:
             kv = client.stub("proto.KV")
             for i in range(100):
-                expect(b"v%d" % i, kv.KVGet(location(client, "k%d" % i), timeout=9).value.content)
+                expect(b"v%d" % i, kv.KVGet(location(client, "k%d" % i), timeout=60).value.content)
 
 
 # ---- Calls ----
@@ -219,7 +219,7 @@ def test_texts_and_metadata():
         code, text = failure(kv.KVGet, location(client, "\u00fc" * 30000))
         expect(("NOT_FOUND", True), (code, text.startswith("no value found for \u00fc\u00fc")))
         metadata = (("x-text", "a"), ("x-bytes-bin", b"\x00\xff"), ("x-text", "b"))
-        _, call = kv.KVDelete.with_call(location(client, put_key(client)), timeout=9,
+        _, call = kv.KVDelete.with_call(location(client, put_key(client)), timeout=60,
                                         metadata=metadata)
         expect(grpc.StatusCode.OK, call.code())
 
@@ -297,7 +297,7 @@ def test_cancel():
                                                     value={"content": b"x"}))
             future.cancel()
         put(client, "after", b"alive")
-        expect(b"alive", kv.KVGet(location(client, "after"), timeout=9).value.content)
+        expect(b"alive", kv.KVGet(location(client, "after"), timeout=60).value.content)
         node.stop()  # nothing is left that it would wait for
 
 
@@ -311,7 +311,7 @@ def test_many_streams():
             sums = [counter.CounterIncrement.future(add, timeout=60) for _ in range(100)]
             expect(100, len({future.result().value for future in sums}))
         ask = client.message("proto.GetCounterRequest", key="c")
-        expect(1000, counter.CounterGet(ask, timeout=9).value)
+        expect(1000, counter.CounterGet(ask, timeout=60).value)
         with concurrent.futures.ThreadPoolExecutor(32) as pool:
             list(pool.map(lambda i: put(client, "k%d" % i, b"%d" % i), range(1000)))
             found = pool.map(lambda i: kv.KVGet(location(client, "k%d" % i),
@@ -519,7 +519,7 @@ def test_web_over_http2():
     with Node() as node, Client(node) as client:
         put(client, "a", b"web")
         answer = subprocess.run(
-            ["curl", "-sS", "-m", "60", "--http2-prior-knowledge", "--data-binary", "@-",
+            ["curl", "-sS", "-m", "300", "--http2-prior-knowledge", "--data-binary", "@-",
              "-H", "Content-Type: application/grpc-web-text", "-w", "%{http_version} %{http_code}",
              "http://127.0.0.1:%d/proto.KV/KVGet" % node.port],
             input=base64.b64encode(framed(location(client, "a"))), check=True,
@@ -570,9 +570,9 @@ def test_health():
             return client.message("grpc.health.v1.HealthCheckRequest", service=service)
 
         for service in [""] + client.schema.services():
-            expect(1, health.Check(request(service), timeout=9).status, service)
+            expect(1, health.Check(request(service), timeout=60).status, service)
         expect(("NOT_FOUND", "unknown service"), failure(health.Check, request("none")))
-        listed = health.List(client.message("grpc.health.v1.HealthListRequest"), timeout=9)
+        listed = health.List(client.message("grpc.health.v1.HealthListRequest"), timeout=60)
         expect([""] + client.schema.services(), sorted(listed.statuses))
         expect({1}, {listed.statuses[name].status for name in listed.statuses})
 

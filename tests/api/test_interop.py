@@ -19,7 +19,7 @@ import grpc
 from node import Node, expect, run
 from regatta_client import Regatta
 
-CALL_SECONDS = 60
+CALL_SECONDS = 300
 ENGINES = ("disk", "memory")
 TEXT = b"text of one line, \xc3\xa4"
 BYTES = bytes(range(256))

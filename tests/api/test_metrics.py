@@ -19,7 +19,7 @@ def test_promtool():
             expect(True, node.request(method, path, body).status < 500, path)
         metrics = node.request("GET", "/metrics")
         expect(200, metrics.status)
-        checked = subprocess.run(["promtool", "check", "metrics"], input=metrics.body, timeout=30,
+        checked = subprocess.run(["promtool", "check", "metrics"], input=metrics.body, timeout=120,
                                  capture_output=True, check=False)
         expect((0, ""), (checked.returncode, (checked.stdout + checked.stderr).decode()))
 

@@ -126,7 +126,7 @@ def test_slow_reader():
         for i in range(200):
             expect(200, node.request("GET", KEYS + "/k%07d" % i).status)
         expect(True, resident_kb(node) - before < 32 << 10, "memory while the client sleeps")
-        slow.settimeout(60)
+        slow.settimeout(120)
         data = bytearray()
         while True:
             piece = slow.recv(1 << 20)
@@ -153,7 +153,7 @@ def test_batch_stream():
     """Answers come while the request is still being sent."""
     with Node() as node:
         connection = socket.create_connection(("127.0.0.1", node.port))
-        connection.settimeout(60)
+        connection.settimeout(120)
         connection.sendall(b"POST /api/v1/tables/kv/batch HTTP/1.1\r\nHost: localhost\r\n"
                            b"Transfer-Encoding: chunked\r\n\r\n")
         received = b""

@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 
 import redis_cases
 from node import Node
@@ -45,7 +46,7 @@ class Redis:
 
     def stop(self):
         self.process.terminate()
-        self.process.communicate(timeout=30)
+        self.process.communicate(timeout=120)
         self.folder.cleanup()
 
 
@@ -133,7 +134,10 @@ def run_random(address, count, seed):
         wire.ask("HELLO", str(2 + seed % 2))
     while ok and len(history) < count:
         batch = [commands.next() for _ in range(chance.choice([1, 1, 1, 5, 40]))]
+        begin = time.monotonic()
         replies = zip(batch, pipeline(ours, batch), pipeline(theirs, batch))
+        took_ms = int(1000 * (time.monotonic() - begin)) + 1
+        commands.slowest_ms = max(commands.slowest_ms, took_ms)
         for args, got, want in replies:
             line = " ".join(a if isinstance(a, str) else repr(a) for a in args)
             history.append(line)

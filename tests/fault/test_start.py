@@ -16,9 +16,9 @@ import threading
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "api"))
 
 import resp
-from node import Node, environment, expect, program, run
+from node import STOP_SECONDS, Node, environment, expect, program, run
 
-REFUSE_SECONDS = 30
+REFUSE_SECONDS = 120
 
 
 def serve(*options, env=None, **more):
@@ -125,7 +125,7 @@ def test_listeners():
         path = os.path.join(folder, "socket")
         with Node(listen="unix:" + path):
             client = socket.socket(socket.AF_UNIX)
-            client.settimeout(10)
+            client.settimeout(120)
             client.connect(path)
             client.sendall(b"PING\r\n")
             expect(b"+PONG\r\n", client.recv(100))
@@ -336,7 +336,7 @@ def test_sigterm_drains():
                 answered += 1
         except ConnectionError:
             pass
-        expect(0, node.process.wait(30))
+        expect(0, node.process.wait(STOP_SECONDS))
         client.close()
         slow.close()
         node.start()
@@ -365,7 +365,7 @@ def test_a_stop_reads_what_was_sent():
         for client in lines:
             expect((b"OK", b"v"), (client.read(), client.read()))
             client.close()
-        expect(0, node.process.wait(30))
+        expect(0, node.process.wait(STOP_SECONDS))
 
 
 def test_stop_with_clients():
@@ -379,8 +379,11 @@ def test_stop_with_clients():
         ended = threading.Event()
         threading.Thread(target=lambda: (node.process.wait(), ended.set()), daemon=True).start()
         node.process.send_signal(signal.SIGTERM)
-        expect(True, ended.wait(10), "stopped in time")
+        expect(True, ended.wait(STOP_SECONDS), "stopped")
         expect(0, node.process.returncode)
+        node.reader.join()
+        expect(True, any("closing connections with requests under way" in line
+                         for line in node.log), "in time: the half request was not waited for")
         half.close()
         for client in clients:
             client.close()
@@ -427,7 +430,7 @@ def test_json_log():
         lines += node.process.stderr.read().splitlines()
         for line in lines:
             expect(True, {"time", "level", "message"} <= set(json.loads(line)), line)
-        expect(0, node.process.wait(30))
+        expect(0, node.process.wait(STOP_SECONDS))
 
 
 def test_copy():
