@@ -9,6 +9,7 @@ import http.client
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -25,6 +26,21 @@ ANSWER_SECONDS = 120
 HANG_SECONDS = 1100  # then each thread tells where it is; ctest ends the test a little later
 
 faulthandler.dump_traceback_later(HANG_SECONDS)
+
+
+def may_open(count):
+    """Whether so many files may be open, here and in the nodes that are started from now on."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if resource.RLIM_INFINITY != soft < count:
+        soft = count
+    if resource.RLIM_INFINITY != hard < soft:
+        hard = soft
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    except (ValueError, OSError):
+        print("  skipped: %d files may not be open here" % count)
+        return False
+    return True
 
 
 class NotReady(RuntimeError):

@@ -6,7 +6,6 @@ by a node that is left alone."""
 import os
 import random
 import re
-import resource
 import select
 import socket
 import struct
@@ -18,7 +17,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "api"))
 
 import resp
-from node import Node, expect, run
+from node import Node, expect, may_open, run
 
 MIB = 1 << 20
 ANSWER_SECONDS = 1.0 # longer than a node that is left alone
@@ -356,21 +355,8 @@ def test_cold_reads():
             client.close()
 
 
-def raise_limit(count):
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard != resource.RLIM_INFINITY and hard < count:
-        try:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (count, count))
-        except (ValueError, OSError):
-            return False
-    else:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
-    return True
-
-
 def test_idle_connections():
-    if not raise_limit(IDLE_CONNECTIONS + 2000):
-        print("  skipped: so many files may not be open here")
+    if not may_open(IDLE_CONNECTIONS + 2000):
         return
     with Node() as node:
         memory = Memory(node)

@@ -4,20 +4,20 @@ there is, or begin again and again. Memory stays within bounds, and everybody el
 a second more than by a node that is left alone, in plain text and through TLS."""
 
 import os
-import resource
 import socket
 import sys
 import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "api"))
 
-from node import expect, run
+from node import expect, may_open, run
 from test_hostile import MIB, Memory, Others
 from test_tls_reload import first_flight, hang, has_ended
-from tls import Files, TlsNode, TlsRedis, context, poll
+from tls import Files, TlsNode, TlsRedis, context, let_in, poll
 
 HANDSHAKES_MAX = 1024  # of front/pipe.h, for each loop
 HELLO_MAX = 131396     # OpenSSL takes no longer first message
+FILES = 2500           # of a process here, at most
 ATTACKERS = 8
 ROUNDS = 400           # of each of them
 
@@ -27,15 +27,9 @@ class TlsOthers(Others):
 
     def ask(self, node, client, number):
         if node is self.node:
-            with TlsRedis(node, context()) as secure:
+            with let_in(node, context()) as secure:
                 secure.ping()
         super().ask(node, client, number)
-
-
-def files_for_all():
-    """The sockets of this process are many."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(8192, hard), hard))
 
 
 def large_beginning():
@@ -106,5 +100,6 @@ def test_garbage_after_the_first_byte():
 
 
 if __name__ == "__main__":
-    files_for_all()
+    if not may_open(FILES):
+        sys.exit(77)
     sys.exit(run([test_hung_handshakes, test_handshake_flood, test_garbage_after_the_first_byte]))

@@ -419,8 +419,9 @@ static void test_out_of_descriptors(void)
     EXPECT_EQ(0, setrlimit(RLIMIT_NOFILE, &before));
     char byte;
     EXPECT_EQ(0, recv(clients[0], &byte, 1, 0)); /* turned away by the spare */
-    run_for(&s, 200);
-    EXPECT_EQ(2, s.accepted);
+    while (s.accepted < 2) {
+        run_for(&s, 1);
+    }
     for (size_t i = 0; i < 3; i++) {
         (void)close(clients[i]);
     }
