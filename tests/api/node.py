@@ -108,8 +108,9 @@ class Node:
         raise NotReady("the node did not become ready:\n" + "".join(self.log))
 
     def read_log(self):
+        log = self.log  # of this process: the next one has its own
         for line in self.process.stderr:
-            self.log.append(line)
+            log.append(line)
 
     @property
     def port(self):
