@@ -81,6 +81,7 @@ static void fill(struct bench *b, enum op_kind kind, uint64_t i, size_t n)
     b->steps[n].op = op;
     b->steps[n].result = &b->results[n];
     b->steps[n].model = b->models[i % MODELS];
+    b->steps[n].budget_bytes = SIZE_MAX;
     b->steps[n].moment = (struct moment){.now_ms = 1, .revision = ++b->revision};
 }
 
@@ -114,11 +115,11 @@ static void run_batch(struct bench *b, enum op_kind kind, uint64_t first, size_t
         fill(b, kind, is_random ? random_below(&b->random, b->keys) : first + n, n);
     }
     if (kind == OP_GET || kind == OP_SET_HAS) {
-        model_read(b->steps, count, ENGINE_NO_WAIT, SIZE_MAX, &b->arena);
+        model_read(b->steps, count, ENGINE_NO_WAIT, &b->arena);
         end_turn(b);
     } else {
         begin(b);
-        const enum err err = model_run(b->steps, count, ENGINE_NO_WAIT, SIZE_MAX, &b->arena);
+        const enum err err = model_run(b->steps, count, ENGINE_NO_WAIT, &b->arena);
         CHECK(err == ERR_OK);
         commit(b);
     }
@@ -241,8 +242,9 @@ int main(int argc, char **argv)
             struct step step = {.model = b->models[i],
                                 .op = &op,
                                 .moment = {.revision = ++b->revision},
-                                .result = &result};
-            const enum err err = model_run(&step, 1, ENGINE_NO_WAIT, SIZE_MAX, &b->arena);
+                                .result = &result,
+                                .budget_bytes = SIZE_MAX};
+            const enum err err = model_run(&step, 1, ENGINE_NO_WAIT, &b->arena);
             CHECK(err == ERR_OK);
         }
     }

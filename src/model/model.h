@@ -60,19 +60,19 @@ struct step {
     const struct op *op;
     struct moment moment;
     struct result *result;
+    size_t budget_bytes; /* of the answer's rows; more: ERR_TOO_LARGE, or for ranges is_more */
 };
 
 /* ---- Reads of the published state; any thread that may read the engine ---- */
 
 /* Runs read-only steps; their models may differ but are of one kind. Point reads walk side by
  * side. A step that would have to wait gets ERR_WOULD_WAIT: again with ENGINE_MAY_WAIT on a
- * worker. `budget_bytes` bounds the rows of each answer: ERR_TOO_LARGE, or for ranges is_more. */
-void model_read(struct step *steps, size_t count, enum engine_wait wait, size_t budget_bytes,
-                struct arena *arena);
+ * worker. */
+void model_read(struct step *steps, size_t count, enum engine_wait wait, struct arena *arena);
 
 /* The same for one op in a pinned view (engine.h). */
 void model_read_view(struct step *step, const struct reader *view, enum engine_wait wait,
-                     size_t budget_bytes, struct arena *arena);
+                     struct arena *arena);
 
 /* ---- The writer: one batch at a time, by the owner ---- */
 
@@ -90,7 +90,7 @@ MUST_CHECK enum err model_prepare(struct step *steps, size_t count, enum engine_
  * the state of the batch is undefined, abort it. With ENGINE_NO_WAIT also ERR_WOULD_WAIT: abort,
  * and run the batch on a worker. */
 MUST_CHECK enum err model_run(struct step *steps, size_t count, enum engine_wait wait,
-                              size_t budget_bytes, struct arena *arena);
+                              struct arena *arena);
 
 /* Publishes. Durable models store `applied` in the same batch; volatile ones pass its index only.
  * Errors: as engine_commit(); after them the writer is still open. */

@@ -214,7 +214,7 @@ static void task_group(struct task *t, struct group *g, size_t i, bool is_fetche
     }
 }
 
-static struct task task_of(const struct run *run, const struct step *step, size_t budget_bytes)
+static struct task task_of(const struct run *run, const struct step *step)
 {
     *step->result = (struct result){0};
     return (struct task){.run = run,
@@ -222,16 +222,16 @@ static struct task task_of(const struct run *run, const struct step *step, size_
                          .op = step->op,
                          .moment = &step->moment,
                          .result = step->result,
-                         .budget_bytes = budget_bytes};
+                         .budget_bytes = step->budget_bytes};
 }
 
 /* Third pass of the writer. */
-static enum err group_run(struct group *g, const struct run *run, size_t budget_bytes)
+static enum err group_run(struct group *g, const struct run *run)
 {
     for (size_t i = 0; i < g->count; i++) {
         struct step *step = &g->steps[i];
         CHECK(step->model->has_begun);
-        struct task t = task_of(run, step, budget_bytes);
+        struct task t = task_of(run, step);
         task_group(&t, g, i, false);
         const bool has_id = step->op->idempotency_id.size > 0 && !op_is_read(step->op);
         const enum err err = has_id ? idempotency_run(&t) : task_run(&t);
@@ -243,8 +243,7 @@ static enum err group_run(struct group *g, const struct run *run, size_t budget_
     return ERR_OK;
 }
 
-enum err model_run(struct step *steps, size_t count, enum engine_wait wait, size_t budget_bytes,
-                   struct arena *arena)
+enum err model_run(struct step *steps, size_t count, enum engine_wait wait, struct arena *arena)
 {
     const struct run run = {.wait = wait, .is_writer = true, .arena = arena};
     struct group g;
@@ -260,19 +259,19 @@ enum err model_run(struct step *steps, size_t count, enum engine_wait wait, size
             err = group_aim_elements(&g, &run);
         }
         if (err == ERR_OK) {
-            err = group_run(&g, &run, budget_bytes);
+            err = group_run(&g, &run);
         }
     }
     return err;
 }
 
 /* A read that is not alone with its record. */
-static void read_alone(struct step *step, const struct run *run, size_t budget_bytes)
+static void read_alone(struct step *step, const struct run *run)
 {
     struct lookup lookup;
     struct reader view;
     struct run pinned = *run;
-    struct task t = task_of(&pinned, step, budget_bytes);
+    struct task t = task_of(&pinned, step);
     t.lookup = &lookup;
     if (op_needs_scan(step->op) && run->wait == ENGINE_NO_WAIT &&
         !scan_is_cheap(step->model->engine)) {
@@ -297,8 +296,7 @@ static void read_alone(struct step *step, const struct run *run, size_t budget_b
     }
 }
 
-void model_read(struct step *steps, size_t count, enum engine_wait wait, size_t budget_bytes,
-                struct arena *arena)
+void model_read(struct step *steps, size_t count, enum engine_wait wait, struct arena *arena)
 {
     const struct run run = {.wait = wait, .arena = arena};
     struct group g;
@@ -313,10 +311,10 @@ void model_read(struct step *steps, size_t count, enum engine_wait wait, size_t 
             struct step *step = &g.steps[i];
             DCHECK(op_is_read(step->op));
             if (g.record_of[i] == NONE) {
-                read_alone(step, &run, budget_bytes);
+                read_alone(step, &run);
                 continue;
             }
-            struct task t = task_of(&run, step, budget_bytes);
+            struct task t = task_of(&run, step);
             task_group(&t, &g, i, true);
             step->result->err = task_run(&t);
         }
@@ -324,11 +322,11 @@ void model_read(struct step *steps, size_t count, enum engine_wait wait, size_t 
 }
 
 void model_read_view(struct step *step, const struct reader *view, enum engine_wait wait,
-                     size_t budget_bytes, struct arena *arena)
+                     struct arena *arena)
 {
     CHECK(op_is_read(step->op));
     const struct run run = {.wait = wait, .arena = arena, .view = view};
-    read_alone(step, &run, budget_bytes);
+    read_alone(step, &run);
 }
 
 bool op_needs_scan(const struct op *op)

@@ -17,7 +17,8 @@
 #define RETRY_STALLED_MS 1
 #define RETRY_FULL_MS    100
 #define RETRY_DAMAGED_MS 1000
-#define WAIT_NS          3000000000ULL /* for room on the disk */
+#define WAIT_NS          3000000000ULL     /* for room on the disk */
+#define UNASKED_BYTES    ((size_t)1 << 20) /* of an answer that nobody waits for */
 
 static struct log_batch *first_batch(struct shard *s)
 {
@@ -56,7 +57,8 @@ static void add_step(struct shard *s, const struct item *i, const struct op *op,
     a->steps[a->count] = (struct step){.model = s->disk,
                                        .op = op,
                                        .moment = moment,
-                                       .result = w != NULL ? w->result : &a->results[a->count]};
+                                       .result = w != NULL ? w->result : &a->results[a->count],
+                                       .budget_bytes = w != NULL ? w->budget_bytes : UNASKED_BYTES};
     a->count++;
 }
 
@@ -129,17 +131,6 @@ static bool changes_anything(const struct shard *s)
     return s->apply.applied.index > s->applied.index;
 }
 
-static size_t budget_of(const struct apply *a)
-{
-    size_t budget = 0;
-    for (size_t i = 0; i < a->count; i++) {
-        if (a->works[i] != NULL && a->works[i]->budget_bytes > budget) {
-            budget = a->works[i]->budget_bytes;
-        }
-    }
-    return budget == 0 ? (size_t)1 << 20 : budget;
-}
-
 /* Runs and commits the gathered batch. After ERR_WOULD_WAIT nothing has happened. */
 static enum err run(struct shard *s, enum engine_wait wait)
 {
@@ -149,7 +140,7 @@ static enum err run(struct shard *s, enum engine_wait wait)
         model_begin(s->disk);
         e = model_prepare(a->steps, a->count, wait);
         if (e == ERR_OK) {
-            e = model_run(a->steps, a->count, wait, budget_of(a), &a->arena);
+            e = model_run(a->steps, a->count, wait, &a->arena);
         }
         if (e != ERR_OK) {
             model_abort(s->disk);

@@ -187,6 +187,7 @@ static void fill_step(struct shard_host *h, struct step *step, struct shard_work
     step->model = model;
     step->op = w->op;
     step->result = w->result;
+    step->budget_bytes = w->budget_bytes;
     step->moment = (struct moment){.now_ms = shard_now_ms(h), .random = shard_random(h)};
 }
 
@@ -202,7 +203,6 @@ static void run_memory(struct shard_host *h)
     struct work_queue done = h->run;
     h->run = (struct work_queue){0};
     size_t used = 0;
-    size_t budget = 0;
     for (struct shard_work *w = done.head; w != NULL; w = w->next) {
         struct shard *s = shard_at(h->node, w->group);
         enum err e = shard_check_wanted(h, w);
@@ -216,11 +216,10 @@ static void run_memory(struct shard_host *h)
         shard_begin_memory(s);
         fill_step(h, &steps[used], w, s->memory);
         steps[used].moment.revision = w->is_read ? 0 : ++s->memory_revision;
-        budget = w->budget_bytes > budget ? w->budget_bytes : budget;
         used++;
     }
     if (used > 0) {
-        const enum err e = model_run(steps, used, ENGINE_NO_WAIT, budget, &h->arena);
+        const enum err e = model_run(steps, used, ENGINE_NO_WAIT, &h->arena);
         CHECK(e == ERR_OK); /* memory does not fail */
     }
     commit_memory(h);
@@ -250,7 +249,6 @@ static void run_reads(struct shard_host *h)
     struct step *steps = arena_get(&h->arena, (reads.count + 1) * sizeof(*steps));
     struct work_queue memory = {0};
     size_t used = 0;
-    size_t budget = 0;
     for (struct shard_work *w = work_pop(&reads); w != NULL; w = work_pop(&reads)) {
         if (!w->is_memory) {
             work_push(&disk, w);
@@ -268,10 +266,9 @@ static void run_reads(struct shard_host *h)
             continue;
         }
         used++;
-        budget = w->budget_bytes > budget ? w->budget_bytes : budget;
     }
     if (used > 0) {
-        model_read(steps, used, ENGINE_NO_WAIT, budget, &h->arena);
+        model_read(steps, used, ENGINE_NO_WAIT, &h->arena);
     }
     for (struct shard_work *w = work_pop(&memory); w != NULL; w = work_pop(&memory)) {
         w->done(w);

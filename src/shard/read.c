@@ -30,13 +30,12 @@ static void on_cold_work(void *arg)
     const struct reader *reader = reader_of(c);
     if (reader == NULL) {
         for (size_t i = 0; i < c->count; i++) {
-            model_read(&c->steps[i], 1, ENGINE_MAY_WAIT, c->works[i]->budget_bytes, &c->arena);
+            model_read(&c->steps[i], 1, ENGINE_MAY_WAIT, &c->arena);
         }
         return;
     }
     for (size_t i = 0; i < c->count; i++) {
-        model_read_view(&c->steps[i], reader, ENGINE_MAY_WAIT, c->works[i]->budget_bytes,
-                        &c->arena);
+        model_read_view(&c->steps[i], reader, ENGINE_MAY_WAIT, &c->arena);
     }
 }
 
@@ -206,6 +205,7 @@ static struct step step_of(struct shard_host *h, const struct shard_work *w)
     return (struct step){.model = shard_at(h->node, w->group)->disk,
                          .op = w->op,
                          .result = w->result,
+                         .budget_bytes = w->budget_bytes,
                          .moment = {.now_ms = shard_now_ms(h), .random = shard_random(h)}};
 }
 
@@ -235,7 +235,6 @@ static void read_some(struct shard_host *h, struct work_queue *reads, size_t cou
     struct shard_work *works[READ_GROUP_MAX];
     struct list jobs;
     size_t used = 0;
-    size_t budget = 0;
     list_init(&jobs);
     for (size_t taken = 0; taken < count && reads->count > 0; taken++) {
         struct shard_work *w = work_pop(reads);
@@ -248,9 +247,8 @@ static void read_some(struct shard_host *h, struct work_queue *reads, size_t cou
         }
         steps[used] = step_of(h, w);
         works[used++] = w;
-        budget = w->budget_bytes > budget ? w->budget_bytes : budget;
     }
-    model_read(steps, used, ENGINE_NO_WAIT, budget, &h->arena);
+    model_read(steps, used, ENGINE_NO_WAIT, &h->arena);
     metric_add(&h->stats.works_read, used);
     for (size_t i = 0; i < used; i++) {
         settle(h, &jobs, &steps[i], works[i]);

@@ -141,7 +141,7 @@ void shard_view_read(struct shard_host *h, struct step *step, const struct shard
     *step->result = (struct result){.err = shard_view_check(w->view)};
     if (step->result->err == ERR_OK) {
         step->moment.now_ms = w->view->now_ms; /* what has expired since is still there */
-        model_read_view(step, &w->view->reader, ENGINE_NO_WAIT, w->budget_bytes, &h->arena);
+        model_read_view(step, &w->view->reader, ENGINE_NO_WAIT, &h->arena);
     }
 }
 

@@ -94,14 +94,14 @@ static void run(struct model_world *w, struct step *steps, size_t count)
     /* As shard does it: first without waiting, then as a worker would. */
     enum err err = model_prepare(steps, count, ENGINE_NO_WAIT);
     if (err == ERR_OK) {
-        err = model_run(steps, count, ENGINE_NO_WAIT, WORLD_BUDGET, &w->arena);
+        err = model_run(steps, count, ENGINE_NO_WAIT, &w->arena);
     }
     if (err == ERR_WOULD_WAIT) {
         model_abort(w->model);
         model_begin(w->model);
         err = model_prepare(steps, count, ENGINE_MAY_WAIT);
         EXPECT_EQ(ERR_OK, err);
-        err = model_run(steps, count, ENGINE_MAY_WAIT, WORLD_BUDGET, &w->arena);
+        err = model_run(steps, count, ENGINE_MAY_WAIT, &w->arena);
     }
     EXPECT_EQ(ERR_OK, err);
 }
@@ -122,8 +122,11 @@ void world_batch(struct model_world *w, const struct op *ops, struct result *res
         }
         w->moments[i] = (struct moment){
             .now_ms = w->now_ms, .revision = w->index + 1 + i, .random = random_next(&random)};
-        steps[i] = (struct step){
-            .model = w->model, .op = &ops[i], .moment = w->moments[i], .result = &results[i]};
+        steps[i] = (struct step){.model = w->model,
+                                 .op = &ops[i],
+                                 .moment = w->moments[i],
+                                 .result = &results[i],
+                                 .budget_bytes = WORLD_BUDGET};
     }
     run(w, steps, count);
     mem_free(steps);
@@ -158,13 +161,16 @@ void world_reads(struct model_world *w, const struct op *ops, struct result *res
         EXPECT_EQ(ERR_OK, op_check(&ops[i], WORLD_VALUE_MAX, NULL));
         EXPECT(op_is_read(&ops[i]));
         w->moments[i] = (struct moment){.now_ms = w->now_ms, .random = w->random + i};
-        steps[i] = (struct step){
-            .model = w->model, .op = &ops[i], .moment = w->moments[i], .result = &results[i]};
+        steps[i] = (struct step){.model = w->model,
+                                 .op = &ops[i],
+                                 .moment = w->moments[i],
+                                 .result = &results[i],
+                                 .budget_bytes = WORLD_BUDGET};
     }
-    model_read(steps, count, ENGINE_NO_WAIT, WORLD_BUDGET, &w->arena);
+    model_read(steps, count, ENGINE_NO_WAIT, &w->arena);
     for (size_t i = 0; i < count; i++) {
         if (results[i].err == ERR_WOULD_WAIT) {
-            model_read(&steps[i], 1, ENGINE_MAY_WAIT, WORLD_BUDGET, &w->arena);
+            model_read(&steps[i], 1, ENGINE_MAY_WAIT, &w->arena);
         }
     }
     mem_free(steps);

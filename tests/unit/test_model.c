@@ -493,7 +493,7 @@ static void budgets(struct model_world *w)
     size_t seen = 0;
     char last[16];
     do { /* a budget of nothing gives a row at a time */
-        model_read(&step, 1, ENGINE_MAY_WAIT, 0, &w->arena);
+        model_read(&step, 1, ENGINE_MAY_WAIT, &w->arena);
         EXPECT_EQ(ERR_OK, result.err);
         EXPECT_EQ(1, result.row_count);
         memcpy(last, result.rows[0].key.data, 5);
@@ -505,13 +505,50 @@ static void budgets(struct model_world *w)
     const struct op members = {.kind = OP_SET_RANDOM, KEY("s"), .number = -100};
     (void)add_members(w, SLICE("s"), 0, 20);
     step.op = &members;
-    model_read(&step, 1, ENGINE_MAY_WAIT, 100, &w->arena);
+    step.budget_bytes = 100;
+    model_read(&step, 1, ENGINE_MAY_WAIT, &w->arena);
     EXPECT_EQ(ERR_TOO_LARGE, result.err);
+}
+
+/* What one may answer is not what its neighbours may. */
+static void budgets_of_neighbours(struct model_world *w)
+{
+    char name[16];
+    for (unsigned i = 0; i < 100; i++) {
+        (void)snprintf(name, sizeof(name), "key%02u", i);
+        (void)put(w, slice_of_text(name), SLICE("0123456789"));
+    }
+    const struct op range = {.kind = OP_RANGE, KEY("")};
+    const struct op get = {.kind = OP_GET, KEY("key00")};
+    struct result results[3];
+    struct step steps[3];
+    for (int i = 0; i < 3; i++) {
+        steps[i] = (struct step){.model = w->model,
+                                 .op = i == 1 ? &get : &range,
+                                 .moment = {.now_ms = 1},
+                                 .result = &results[i],
+                                 .budget_bytes = i == 0 ? 1000 : WORLD_BUDGET};
+    }
+    for (int turn = 0; turn < 2; turn++) {
+        if (turn == 0) {
+            model_read(steps, 3, ENGINE_MAY_WAIT, &w->arena);
+        } else {
+            const struct model_applied applied = {.index = ++w->index};
+            model_begin(w->model);
+            EXPECT_EQ(ERR_OK, model_prepare(steps, 3, ENGINE_MAY_WAIT));
+            EXPECT_EQ(ERR_OK, model_run(steps, 3, ENGINE_MAY_WAIT, &w->arena));
+            EXPECT_EQ(ERR_OK, model_commit(w->model, &applied));
+        }
+        EXPECT(results[0].is_more && results[0].row_count < 20);
+        EXPECT_EQ(ERR_OK, results[1].err);
+        EXPECT(!results[2].is_more && results[2].row_count == 100);
+    }
 }
 
 static void test_budgets(void)
 {
     in_worlds(budgets);
+    in_worlds(budgets_of_neighbours);
 }
 
 /* Taken away in several pieces, up to a limit that lies in any of them. */
@@ -573,13 +610,16 @@ static void views(struct model_world *w)
     const struct op members = {.kind = OP_SET_RANGE_MEMBERS, KEY("s")};
     EXPECT_EQ(100, world_read(w, &members).row_count);
     struct result result;
-    struct step step = {
-        .model = w->model, .op = &members, .moment = {.now_ms = 1}, .result = &result};
-    model_read_view(&step, &view, ENGINE_MAY_WAIT, WORLD_BUDGET, &w->arena);
+    struct step step = {.model = w->model,
+                        .op = &members,
+                        .moment = {.now_ms = 1},
+                        .result = &result,
+                        .budget_bytes = WORLD_BUDGET};
+    model_read_view(&step, &view, ENGINE_MAY_WAIT, &w->arena);
     EXPECT_EQ(50, result.row_count);
     view_close(&view);
     if (!scan_is_cheap(w->engine)) {
-        model_read(&step, 1, ENGINE_NO_WAIT, WORLD_BUDGET, &w->arena);
+        model_read(&step, 1, ENGINE_NO_WAIT, &w->arena);
         EXPECT_EQ(ERR_WOULD_WAIT, result.err);
     }
 }

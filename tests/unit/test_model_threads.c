@@ -35,8 +35,9 @@ static void check_set(struct shared *s, struct arena *arena)
         steps[i].model = s->world.model;
         steps[i].moment.now_ms = 1;
         steps[i].result = &results[i];
+        steps[i].budget_bytes = WORLD_BUDGET;
     }
-    model_read(steps, 3, ENGINE_MAY_WAIT, WORLD_BUDGET, arena);
+    model_read(steps, 3, ENGINE_MAY_WAIT, arena);
     EXPECT_EQ(ERR_OK, results[0].err);
     EXPECT_EQ(0, results[0].row_count % 2);
     EXPECT_EQ(ERR_OK, results[1].err);
