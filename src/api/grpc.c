@@ -108,6 +108,7 @@ static bool take_timeout(struct grpc_call *g, struct slice timeout)
     }
     const uint64_t now_ns = router_now_ns(grpc_context(g)->router);
     g->deadline_ns = ns > UINT64_MAX - now_ns ? UINT64_MAX : now_ns + ns;
+    g->x->deadline_ns = g->deadline_ns;
     return true;
 }
 
@@ -214,8 +215,8 @@ void grpc_on_abort(struct http_exchange *x)
     }
 }
 
-/* Ends a call whose messages are no good. A handler of a stream may have something under way: to it
- * the client is gone, and the status is sent when it is done with that. */
+/* Ends a call whose messages are no good, or do not come. A handler of a stream may have something
+ * under way: to it the client is gone, and the status is sent when it is done with that. */
 static void refuse(struct grpc_call *g, enum grpc_status status, struct slice text)
 {
     if (!g->method->client_streams) {
@@ -425,6 +426,29 @@ void grpc_resume(struct grpc_call *g)
         http_resume(g->x);
     } else {
         go_on(g);
+    }
+}
+
+/* ---- Deadlines ---- */
+
+void grpc_late(struct grpc_call *g)
+{
+    grpc_finish(g, GRPC_DEADLINE_EXCEEDED, grpc_late_text());
+}
+
+/* What is under way for a whole request is waited for: it takes its time and no more, and only its
+ * result can say what has happened. What may never come is the client's next message. */
+void grpc_on_deadline(struct http_exchange *x)
+{
+    struct grpc_call *g = x->user;
+    const bool has_request = g->method->client_streams || g->has_ended;
+    if (g->is_aborted) {
+        return;
+    }
+    if (has_request && g->method->on_late != NULL) {
+        g->method->on_late(g);
+    } else if (!g->has_ended && !g->is_paused) {
+        refuse(g, GRPC_DEADLINE_EXCEEDED, grpc_late_text());
     }
 }
 

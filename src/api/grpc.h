@@ -44,18 +44,24 @@ struct grpc_method {
      * anything under way but what grpc_op_start() began. That is withdrawn in any case, before this
      * is called. */
     void (*on_abort)(struct grpc_call *g);
+    /* The deadline has passed, whatever the call waits for; about once a second from then on. The
+     * handler ends what would go on for ever with grpc_late(), and what is under way with its own
+     * result. NULL: a call that waits for its client is withdrawn as by on_abort, and ended so. */
+    void (*on_late)(struct grpc_call *g);
 };
 
 /* For the field `route`; `name` is that of the operation in metrics: "kv_get". */
 #define GRPC_ROUTE(operation)                                                                      \
     {                                                                                              \
         .name = (operation), .body_max = SIZE_MAX, .is_streaming = true, .handle = grpc_handle,    \
-        .on_body = grpc_on_body, .on_writable = grpc_on_writable, .on_abort = grpc_on_abort        \
+        .on_body = grpc_on_body, .on_writable = grpc_on_writable, .on_abort = grpc_on_abort,       \
+        .on_deadline = grpc_on_deadline                                                            \
     }
 void grpc_handle(struct http_exchange *x, void *arg);
 void grpc_on_body(struct http_exchange *x, struct slice bytes);
 void grpc_on_writable(struct http_exchange *x);
 void grpc_on_abort(struct http_exchange *x);
+void grpc_on_deadline(struct http_exchange *x);
 
 /* One call of a method. In the exchange's arena. */
 struct grpc_call {
@@ -115,6 +121,14 @@ void grpc_finish(struct grpc_call *g, enum grpc_status status, struct slice text
 /* The same, with more trailing metadata; names lower case, "-bin" values raw. */
 void grpc_finish_with(struct grpc_call *g, enum grpc_status status, struct slice text,
                       const struct http_header *metadata, size_t count);
+
+/* The end of a call that came to its deadline, with the text for it. */
+void grpc_late(struct grpc_call *g);
+
+static inline struct slice grpc_late_text(void)
+{
+    return SLICE("the deadline has passed");
+}
 
 /* One message and OK. */
 void grpc_reply(struct grpc_call *g, const ProtobufCMessage *message);

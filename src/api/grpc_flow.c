@@ -497,3 +497,13 @@ void grpc_flow_on_abort(struct grpc_call *g)
     }
     pump(f);
 }
+
+/* As if the client had sent one more request, which is too late: all before it are answered, so
+ * that none whose outcome matters is passed over. */
+void grpc_flow_on_late(struct grpc_call *g)
+{
+    struct grpc_flow *f = g->user;
+    if (f != NULL && !f->is_closing && !f->has_ended) {
+        grpc_flow_fail(add_slot(f), GRPC_DEADLINE_EXCEEDED, grpc_late_text());
+    }
+}

@@ -93,6 +93,7 @@ void grpc_flow_one(struct grpc_call *g, const struct grpc_flow_ops *ops,
 void grpc_flow_on_message(struct grpc_call *g, const ProtobufCMessage *message);
 void grpc_flow_on_writable(struct grpc_call *g);
 void grpc_flow_on_abort(struct grpc_call *g);
+void grpc_flow_on_late(struct grpc_call *g);
 
 /* `size` bytes aligned to 8, until the slot is done; once for each message. */
 void *grpc_flow_room(struct grpc_flow_slot *s, size_t size);

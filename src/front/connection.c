@@ -447,6 +447,9 @@ void connection_sweep(struct connection *c, uint64_t now_ns)
         return;
     }
     if (c->deadline_ns == 0 || c->deadline_ns > now_ns) {
+        if (c->exchange != NULL) {
+            exchange_sweep(&c->exchange->common, now_ns);
+        }
         return;
     }
     switch (c->phase) {

@@ -134,6 +134,15 @@ void exchange_begin(struct exchange *e)
     e->x.route->handle(&e->x, e->x.loop_arg);
 }
 
+void exchange_sweep(struct exchange *e, uint64_t now_ns)
+{
+    struct http_exchange *x = &e->x;
+    const bool is_under_way = e->is_begun && !e->is_answered && !x->is_aborted;
+    if (is_under_way && x->deadline_ns != 0 && x->deadline_ns <= now_ns) {
+        x->route->on_deadline(x);
+    }
+}
+
 void exchange_note_status(struct exchange *e, unsigned status)
 {
     CHECK(e->is_begun && !e->is_answered && !e->is_streaming && !e->x.is_aborted);

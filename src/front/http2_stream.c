@@ -539,6 +539,8 @@ void http2_exchanges_sweep(struct http2_connection *h, uint64_t now_ns)
             connection_touch(h->connection);
         } else if (e->body_ns != 0 && e->body_ns <= now_ns) {
             refuse(e, 408, "the request did not arrive in time");
+        } else {
+            exchange_sweep(&e->common, now_ns);
         }
     }
 }

@@ -412,6 +412,9 @@ size_t exchange_body_max(const struct exchange *e);
 /* Calls the handler. */
 void exchange_begin(struct exchange *e);
 
+/* The time is `now_ns`: tells a handler whose deadline has passed. */
+void exchange_sweep(struct exchange *e, uint64_t now_ns);
+
 /* The handler has begun to answer. */
 void exchange_note_status(struct exchange *e, unsigned status);
 

@@ -61,6 +61,9 @@ struct http_route {
     /* The client is gone, or the connection closes, before the answer was complete. The handler
      * withdraws what it has begun and calls http_done() as soon as nothing refers to `x`. */
     void (*on_abort)(struct http_exchange *x);
+    /* `deadline_ns` has passed and the answer is not complete: about once a second from then on.
+     * For routes that set it. */
+    void (*on_deadline)(struct http_exchange *x);
 };
 
 #define HTTP_STREAM_HIGH ((size_t)256 << 10) /* bytes waiting: stop producing */
@@ -91,6 +94,7 @@ struct http_exchange {
     void *loop_arg;              /* of the router on this loop, see api/service.h */
     void *stats;                 /* struct operation_stats of router/facts.h; NULL: not counted */
     void *user;                  /* the handler's own */
+    uint64_t deadline_ns;        /* set by the handler, on the loop's clock; 0: none */
     bool is_aborted;
     bool is_tls; /* the connection is */
 };

@@ -5,6 +5,7 @@
 #include "wire/resp.h"
 
 #define LATER_MS    10
+#define LATE_MS     5000 /* until the deadline of /never?late */
 #define WAITING_MAX 8
 
 static struct front_world *world_of(const struct loop_context *context)
@@ -273,8 +274,17 @@ static void abort_later(struct http_exchange *x)
 
 static void never(struct http_exchange *x, void *arg)
 {
+    struct slice late;
     (void)arg;
     note_handled(x);
+    if (http_query(&x->request, x->arena, "late", &late)) {
+        x->deadline_ns = loop_now_ns(loop_of(x)) + LATE_MS * UINT64_C(1000000);
+    }
+}
+
+static void never_late(struct http_exchange *x)
+{
+    http_respond(x, 504, NULL, 0, SLICE("late"));
 }
 
 static void echo(struct http_exchange *x, void *arg)
@@ -400,7 +410,7 @@ static const struct http_route *find(const struct http_request *r)
     static const struct http_route later_route = {
         .name = "later", .handle = later, .on_abort = abort_later};
     static const struct http_route never_route = {
-        .name = "never", .handle = never, .on_abort = abort_nothing};
+        .name = "never", .handle = never, .on_abort = abort_nothing, .on_deadline = never_late};
     static const struct http_route big_route = {
         .name = "big", .handle = big, .on_abort = abort_nothing, .on_writable = big_more};
     static const struct http_route echo_route = {

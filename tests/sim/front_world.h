@@ -3,7 +3,8 @@
  *
  * RESP: ECHO x answers at once; LATER x answers 10 ms later, from the bytes it was given, and so do
  * all commands behind it; BIG n answers n bytes; QUIT.
- * HTTP: GET /hello, GET /later/..., GET /never, GET /big?n=..., POST /echo, POST /drop,
+ * HTTP: GET /hello, GET /later/..., GET /never (with ?late it has a deadline after
+ * 5 s), GET /big?n=..., POST /echo, POST /drop,
  * POST /count (streamed, paused again and again), POST /mirror (streamed both ways, with trailers),
  * GET /broken (cut off in its middle). */
 #ifndef TESTS_SIM_FRONT_WORLD_H

@@ -257,6 +257,22 @@ static void test_time_outs(void)
     world_close(&w);
 }
 
+static void test_deadline(void)
+{
+    struct front_world w;
+    world_open(&w, NULL, 100);
+    struct sim_client *c = world_connect(&w);
+    client_send(c, "GET /never?late HTTP/1.1\r\nHost: localhost\r\n\r\n"
+                   "GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    world_run(4900);
+    EXPECT_EQ(0, sim_client_input(c)->size);
+    world_run(1200);
+    client_expect(c, "HTTP/1.1 504 Gateway Timeout\r\nContent-Length: 4\r\n\r\nlate" HELLO_ANSWER);
+    world_run(10000); /* it is told once */
+    sim_client_close(&c);
+    world_close(&w);
+}
+
 struct refused_case {
     const char *input;
     unsigned status;
@@ -674,6 +690,7 @@ static const struct test_case cases[] = {
     {"slow_reader_of_http", test_slow_reader_of_http},
     {"slow_reader_ahead", test_slow_reader_ahead},
     {"time_outs", test_time_outs},
+    {"deadline", test_deadline},
     {"refused", test_refused},
     {"broken_resp", test_broken_resp},
     {"dialects", test_dialects},

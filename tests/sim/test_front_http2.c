@@ -434,6 +434,23 @@ static void test_timeouts(void)
     world_close(&w);
 }
 
+/* A handler is told that its deadline has passed. */
+static void test_deadline(void)
+{
+    struct front_world w;
+    world_open(&w, NULL, 100);
+    struct peer p = peer_connect(&w);
+    const struct client_stream *late = get(&p, "/never?late");
+    const struct client_stream *never = get(&p, "/never");
+    peer_run(&p, 4900);
+    EXPECT_EQ(0, late->status);
+    peer_run(&p, 1200);
+    expect_answer(late, 504, "late");
+    EXPECT_EQ(0, never->status);
+    peer_close(&p);
+    world_close(&w);
+}
+
 /* A client that waits for an answer is asked whether it is there: one does not say so. */
 static void test_sign_of_life(void)
 {
@@ -569,6 +586,7 @@ static const struct test_case cases[] = {
     {"cancel", test_cancel},
     {"half_close", test_half_close},
     {"timeouts", test_timeouts},
+    {"deadline", test_deadline},
     {"sign_of_life", test_sign_of_life},
     {"idle", test_idle},
     {"drain", test_drain},

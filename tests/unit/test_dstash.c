@@ -269,6 +269,33 @@ static void test_empty_streams(void)
     world_close(&t.world);
 }
 
+/* A stream whose deadline passes: all that has come is carried out and answered, then it ends. */
+static void test_late_streams(void)
+{
+    struct fixture t;
+    struct fake_exchange f;
+    struct buf body = {0};
+    setup(&t);
+    pair_to(&body, "a", "1");
+    pair_to(&body, "b", "2");
+    for (int i = 0; i < 2; i++) {
+        open_call(&t, &f, i == 0 ? "/dstash.DStash/BatchPut" : "/dstash.DStash/BatchLookup");
+        f.x.route->on_body(&f.x, buf_slice(&body));
+        f.x.route->on_deadline(&f.x);
+        f.x.route->on_deadline(&f.x);
+        EXPECT(!f.is_complete);
+        fake_finish(&f, &t.world);
+        struct answer a = read_answer(&f);
+        expect_status(&a, 4, "the deadline has passed");
+        EXPECT_EQ((size_t)(i == 0 ? 0 : 2), a.count);
+        EXPECT(i == 0 || (has_pair(&a, 0, "a", "1") && has_pair(&a, 1, "b", "2")));
+        buf_deinit(&a.list);
+        fake_close(&f);
+    }
+    buf_deinit(&body);
+    world_close(&t.world);
+}
+
 #define MANY 20000
 
 static void test_many_in_order(void)
@@ -873,6 +900,7 @@ static void test_bad_queries(void)
 
 static const struct test_case cases[] = {
     {"batches", test_batches},
+    {"late_streams", test_late_streams},
     {"empty streams", test_empty_streams},
     {"many in order", test_many_in_order},
     {"first answer before the last request", test_first_answer_before_the_last_request},

@@ -337,6 +337,99 @@ static void test_operation(void)
     teardown(&t);
 }
 
+/* ---- Deadlines ---- */
+
+static void pass_deadline(struct fixture *t)
+{
+    t->f.x.route->on_deadline(&t->f.x);
+}
+
+static void test_deadline_is_told(void)
+{
+    struct fixture t;
+    setup(&t);
+    open_call(&t, "Stream", "grpc-timeout: 3S\r\n", SLICE(""));
+    t.f.x.route->handle(&t.f.x, NULL);
+    EXPECT_EQ(router_now_ns(t.world.context.router) + UINT64_C(3000000000), t.f.x.deadline_ns);
+    t.f.x.is_aborted = true;
+    t.f.x.route->on_abort(&t.f.x);
+    teardown(&t);
+}
+
+/* A stream waits for its client's next message, and its handler for something else. */
+static void test_late_stream(void)
+{
+    struct buf body = {0};
+    struct fixture t;
+    setup(&t);
+    add_key(&body, "a");
+    t.seen.keeps_call = true;
+    open_call(&t, "Stream", "", buf_slice(&body));
+    t.f.x.route->handle(&t.f.x, NULL);
+    t.f.x.route->on_body(&t.f.x, buf_slice(&body));
+    pass_deadline(&t);
+    pass_deadline(&t);
+    EXPECT_EQ(1, t.seen.aborted);
+    EXPECT(!t.f.is_complete);
+    t.f.x.route->on_body(&t.f.x, buf_slice(&body)); /* too late */
+    grpc_done(t.seen.call);
+    EXPECT(t.f.is_complete && !t.f.is_done);
+    expect_text(SLICE("a|"), &t.seen.keys);
+    expect_text(SLICE("grpc-status: 4\ngrpc-message: the deadline has passed\n"), &t.f.trailers);
+    buf_deinit(&body);
+    teardown(&t);
+}
+
+/* While the handler has paused it is its turn, not the client's. */
+static void test_late_and_paused(void)
+{
+    struct buf body = {0};
+    struct fixture t;
+    setup(&t);
+    add_key(&body, "a");
+    t.seen.pause_at = 1;
+    open_call(&t, "Stream", "", buf_slice(&body));
+    t.f.x.route->handle(&t.f.x, NULL);
+    t.f.x.route->on_body(&t.f.x, buf_slice(&body));
+    pass_deadline(&t);
+    EXPECT_EQ(0, t.seen.aborted);
+    grpc_resume(t.seen.call);
+    pass_deadline(&t);
+    EXPECT_EQ(1, t.seen.aborted);
+    EXPECT(t.f.is_complete);
+    expect_text(SLICE("grpc-status: 4\ngrpc-message: the deadline has passed\n"), &t.f.trailers);
+    buf_deinit(&body);
+    teardown(&t);
+}
+
+/* One request: it has not come whole, or it is being carried out, and then its result counts. */
+static void test_late_request(void)
+{
+    struct buf body = {0};
+    struct fixture t;
+    setup(&t);
+    add_key(&body, "a");
+    open_call(&t, "Get", "", buf_slice(&body));
+    t.f.x.route->handle(&t.f.x, NULL);
+    t.f.x.route->on_body(&t.f.x, buf_slice(&body)); /* whole, but the client could send more */
+    pass_deadline(&t);
+    EXPECT(t.f.is_complete);
+    expect_text(SLICE("content-type: application/grpc\ngrpc-status: 4\n"
+                      "grpc-message: the deadline has passed\n"),
+                &t.f.headers);
+    fake_close(&t.f);
+    open_call(&t, "Get", "", buf_slice(&body));
+    fake_start(&t.f, 0);
+    pass_deadline(&t);
+    EXPECT(!t.f.is_complete);
+    fake_finish(&t.f, &t.world);
+    expect_text(SLICE("content-type: application/grpc\ngrpc-status: 5\n"
+                      "grpc-message: there is nothing of that name\n"),
+                &t.f.headers);
+    buf_deinit(&body);
+    teardown(&t);
+}
+
 /* Calls that are not complete share a limit; what was counted is given back with its call. */
 static void test_held(void)
 {
@@ -519,6 +612,20 @@ static void test_watch_is_left(void)
     teardown(&t);
 }
 
+static void test_late_watch(void)
+{
+    struct fixture t;
+    setup(&t);
+    begin_watch(&t);
+    world_wait(&t.world, 1000);
+    pass_deadline(&t);
+    EXPECT(t.f.is_complete);
+    expect_text(SLICE("\0\0\0\0\2\x08\1"), &t.f.body);
+    expect_text(SLICE("grpc-status: 4\ngrpc-message: the deadline has passed\n"), &t.f.trailers);
+    world_wait(&t.world, 1000); /* its timer does not run any more */
+    teardown(&t);
+}
+
 /* DESIGN section 8, row by row. */
 static void test_errors(void)
 {
@@ -559,6 +666,10 @@ static const struct test_case cases[] = {
     {"abort", test_abort},
     {"abort_with_operation", test_abort_with_operation},
     {"operation", test_operation},
+    {"deadline_is_told", test_deadline_is_told},
+    {"late_stream", test_late_stream},
+    {"late_and_paused", test_late_and_paused},
+    {"late_request", test_late_request},
     {"held", test_held},
     {"binary_metadata", test_binary_metadata},
     {"depth", test_depth},
@@ -566,6 +677,7 @@ static const struct test_case cases[] = {
     {"strings", test_strings},
     {"watch", test_watch},
     {"watch_is_left", test_watch_is_left},
+    {"late_watch", test_late_watch},
     {"errors", test_errors},
 };
 

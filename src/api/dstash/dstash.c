@@ -45,7 +45,8 @@ static void ignore(struct grpc_call *g, const ProtobufCMessage *message)
     {                                                                                              \
         .route = GRPC_ROUTE(operation), .path = (where), .request = (message),                     \
         .message_max = (largest), .client_streams = (stream), .on_open = (open),                   \
-        .on_message = (one), .on_writable = grpc_flow_on_writable, .on_abort = grpc_flow_on_abort  \
+        .on_message = (one), .on_writable = grpc_flow_on_writable, .on_abort = grpc_flow_on_abort, \
+        .on_late = grpc_flow_on_late                                                               \
     }
 #define ONE(operation, where, message, largest, function)                                          \
     FLOW(operation, where, message, largest, false, NULL, function)

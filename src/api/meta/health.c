@@ -125,6 +125,13 @@ static void watch(struct grpc_call *g, const ProtobufCMessage *message)
     router_timer_start(grpc_context(g)->router, &w->timer, WATCH_MS, on_time, w);
 }
 
+static void end_watch(struct grpc_call *g)
+{
+    struct watch *w = g->user;
+    router_timer_stop(&w->timer);
+    grpc_late(g);
+}
+
 static void abort_watch(struct grpc_call *g)
 {
     struct watch *w = g->user;
@@ -149,7 +156,8 @@ const struct http_route *health_find(const struct http_request *request)
          .path = "/grpc.health.v1.Health/Watch",
          .request = &grpc__health__v1__health_check_request__descriptor,
          .on_message = watch,
-         .on_abort = abort_watch},
+         .on_abort = abort_watch,
+         .on_late = end_watch},
     };
     return grpc_find(request, methods, sizeof(methods) / sizeof(methods[0]));
 }
