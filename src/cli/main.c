@@ -43,6 +43,7 @@ struct sources {
     int count;
     char *const *arguments;
     bool is_tls_only;
+    bool speaks_all; /* its first listener */
 };
 
 /* What to try, on standard output; the log goes to standard error. */
@@ -50,7 +51,7 @@ static void on_ready(void *arg, const char *address)
 {
     const struct sources *s = arg;
     const char *colon = strrchr(address, ':');
-    if (strncmp(address, "unix:", 5) == 0 || colon == NULL) {
+    if (strncmp(address, "unix:", 5) == 0 || colon == NULL || !s->speaks_all) {
         (void)printf("\nready on %s\n", address);
     } else if (s->is_tls_only) {
         (void)printf("\nready on https://%s\n", address);
@@ -79,7 +80,8 @@ static int serve(int count, char *const *arguments)
     struct err_why why = {0};
     enum err e = config_load(config, count, arguments, environ, &why);
     if (e == ERR_OK) {
-        struct sources sources = {count, arguments, config->is_tls_only != 0};
+        struct sources sources = {count, arguments, config->is_tls_only != 0,
+                                  strchr(config->listen[0], '=') == NULL};
         const struct server_owner owner = {.arg = &sources, .on_ready = on_ready, .reload = reload};
         e = server_run(config, &owner, &why);
     }

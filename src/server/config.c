@@ -1,14 +1,18 @@
 #include "server/config.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "server/units.h"
 
 #define ENVIRONMENT_PREFIX "HOLDFAST_"
+#define HELP_COLUMNS       88
+#define HELP_INDENT        6
 #define MASK               "**********" /* of a secret, wherever settings are shown */
 
 enum setting_kind {
@@ -43,8 +47,7 @@ static const struct setting settings[] = {
     {"listen", SETTING_LIST, AT(listen), AT(listen_count), 0, CONFIG_LISTEN_MAX, NULL,
      "127.0.0.1:8080", false,
      "ADDR[=dialect,...], repeatable: HOST:PORT, :PORT (every address) or unix:PATH. Without a "
-     "list "
-     "every dialect is served, told apart by the first bytes. Dialects: redis strato estoraje "
+     "list every dialect is served, told apart by the first bytes. Dialects: redis strato estoraje "
      "dstash regatta native admin; dstore, which needs a listener of its own"},
     {"data", SETTING_TEXT, AT(data), 0, 0, 0, NULL, "", false,
      "DIR of everything durable. Needed unless --engine memory"},
@@ -52,14 +55,14 @@ static const struct setting settings[] = {
      "event loops; 0: as many as processors"},
     {"shards", SETTING_NUMBER, AT(shards), 0, 1, 1023, NULL, "16", false,
      "parts of the key space, fixed when a directory is created. With 1 everything is atomic, as "
-     "in "
-     "Redis"},
+     "in Redis"},
     {"engine", SETTING_CHOICE, AT(engine), 0, 0, 0, "disk|memory", "disk", false,
      "where the built-in tables live; fixed when a directory is created"},
     {"memory", SETTING_SIZE, AT(memory_bytes), 0, 0, UINT64_MAX, NULL, "0", false,
      "SIZE of memory tables, caches and write buffers together; 0: a quarter of the machine's"},
     {"fsync", SETTING_FSYNC, AT(fsync), 0, 0, 0, NULL, "always", false,
-     "always: an answered write is on disk; interval:MS: within that time; never: when the system "
+     "always: an answered write is on disk; interval:MS (1 to 60000): within that time; never: "
+     "when the system "
      "likes. Only always keeps what it acknowledges"},
     {"max-value", SETTING_SIZE, AT(value_max), 0, 1, (uint64_t)24 << 20, NULL, "16MiB", false,
      "SIZE of the largest value, up to 24MiB"},
@@ -111,51 +114,6 @@ static const struct setting *find_setting(const char *name)
         }
     }
     return NULL;
-}
-
-/* Digits, then a unit of the list; `scales` in the same order. */
-static enum err parse_scaled(struct slice text, const char *const *units, const uint64_t *scales,
-                             size_t count, uint64_t *out)
-{
-    uint64_t number = 0;
-    size_t i = 0;
-    for (; i < text.size && text.data[i] >= '0' && text.data[i] <= '9'; i++) {
-        if (number > (UINT64_MAX - 9) / 10) {
-            return ERR_INVALID;
-        }
-        number = number * 10 + (uint64_t)(text.data[i] - '0');
-    }
-    if (i == 0) {
-        return ERR_INVALID;
-    }
-    const struct slice unit = slice_skip(text, i);
-    for (size_t k = 0; k < count; k++) {
-        if (slice_equal(unit, slice_of_text(units[k]))) {
-            if (number > UINT64_MAX / scales[k]) {
-                return ERR_INVALID;
-            }
-            *out = number * scales[k];
-            return ERR_OK;
-        }
-    }
-    return ERR_INVALID;
-}
-
-enum err parse_size(struct slice text, uint64_t *bytes)
-{
-    static const char *const units[] = {"",   "B",  "KiB", "MiB", "GiB", "TiB",
-                                        "KB", "MB", "GB",  "k",   "m",   "g"};
-    static const uint64_t scales[] = {1,          1,          1ULL << 10, 1ULL << 20,
-                                      1ULL << 30, 1ULL << 40, 1000,       1000000,
-                                      1000000000, 1ULL << 10, 1ULL << 20, 1ULL << 30};
-    return parse_scaled(text, units, scales, sizeof(units) / sizeof(units[0]), bytes);
-}
-
-enum err parse_duration(struct slice text, uint64_t *ms)
-{
-    static const char *const units[] = {"", "ms", "s", "m"};
-    static const uint64_t scales[] = {1, 1, 1000, 60000};
-    return parse_scaled(text, units, scales, sizeof(units) / sizeof(units[0]), ms);
 }
 
 static uint64_t *number_at(struct config *c, const struct setting *s)
@@ -256,12 +214,9 @@ static enum err set_value(struct config *c, const struct setting *s, struct slic
         return set_fsync(c, value);
     case SETTING_SWITCH:
         return set_switch(c, s, value);
-    case SETTING_NUMBER: {
-        static const char *const units[] = {""};
-        static const uint64_t scales[] = {1};
-        e = parse_scaled(value, units, scales, 1, &number);
+    case SETTING_NUMBER:
+        e = parse_number(value, &number);
         break;
-    }
     case SETTING_SIZE:
         e = parse_size(value, &number);
         break;
@@ -280,17 +235,32 @@ static enum err set_value(struct config *c, const struct setting *s, struct slic
     return ERR_OK;
 }
 
+static enum err refuse(const struct setting *s, const char *value, struct err_why *why)
+{
+    if (strlen(value) >= CONFIG_TEXT_MAX) {
+        return err_set(why, ERR_INVALID, "%s: a value has at most %d bytes", s->name,
+                       CONFIG_TEXT_MAX - 1);
+    }
+    if (s->kind == SETTING_LIST && value[0] != '\0') {
+        return err_set(why, ERR_INVALID, "%s: %.64s is one too many, %" PRIu64 " are allowed",
+                       s->name, value, s->most);
+    }
+    if (s->kind == SETTING_NUMBER) {
+        return err_set(why, ERR_INVALID, "%s: %.64s is not a number from %" PRIu64 " to %" PRIu64,
+                       s->name, value, s->least, s->most);
+    }
+    return err_set(why, ERR_INVALID, "%s: %.64s is not a value for it (%s)", s->name,
+                   s->kind == SETTING_SECRET ? MASK : value,
+                   s->choices != NULL ? s->choices : s->help);
+}
+
 enum err config_set(struct config *c, const char *name, const char *value, struct err_why *why)
 {
     const struct setting *s = find_setting(name);
     if (s == NULL) {
         return err_set(why, ERR_NOT_FOUND, "there is no setting %.64s", name);
     }
-    const enum err e = set_value(c, s, slice_of_text(value));
-    return e == ERR_OK ? ERR_OK
-                       : err_set(why, ERR_INVALID, "%s: %.64s is not a value for it (%s)", name,
-                                 s->kind == SETTING_SECRET ? MASK : value,
-                                 s->choices != NULL ? s->choices : s->help);
+    return set_value(c, s, slice_of_text(value)) == ERR_OK ? ERR_OK : refuse(s, value, why);
 }
 
 void config_init(struct config *c)
@@ -326,8 +296,10 @@ static enum err read_line(struct config *c, struct slice line, struct err_why *w
     const size_t at = (size_t)(equals - line.data);
     const struct slice left = trim(slice_of(line.data, at));
     const struct slice right = trim(slice_skip(line, at + 1));
-    if (left.size >= sizeof(name) || right.size >= sizeof(value) ||
-        memchr(line.data, '\0', line.size) != NULL) {
+    if (memchr(line.data, '\0', line.size) != NULL) {
+        return err_set(why, ERR_INVALID, "a zero byte in it");
+    }
+    if (left.size >= sizeof(name) || right.size >= sizeof(value)) {
         return err_set(why, ERR_INVALID, "too long");
     }
     (void)snprintf(name, sizeof(name), "%.*s", (int)left.size, (const char *)left.data);
@@ -357,7 +329,7 @@ static enum err read_file(struct config *c, struct err_why *why)
 {
     FILE *f = fopen(c->file, "re");
     if (f == NULL) {
-        return err_set(why, ERR_IO, "config: cannot open %.180s", c->file);
+        return err_set(why, ERR_IO, "config: %.160s: %.60s", c->file, strerrordesc_np(errno));
     }
     struct buf text = {0};
     size_t n = 0;
@@ -365,14 +337,18 @@ static enum err read_file(struct config *c, struct err_why *why)
         n = fread(buf_reserve(&text, 4096), 1, 4096, f);
         buf_extend(&text, n);
     } while (n > 0 && text.size <= CONFIG_FILE_MAX);
-    const bool is_broken = ferror(f) != 0 || text.size > CONFIG_FILE_MAX;
-    (void)fclose(f);
+    const int failure = ferror(f) != 0 ? errno : 0;
     struct err_why inner = {0};
-    enum err e = is_broken ? err_set(why, ERR_IO, "config: cannot read %.180s", c->file)
-                           : config_read_text(c, buf_slice(&text), &inner);
-    if (inner.code != ERR_OK) {
-        e = err_set(why, e, "%.100s, %s", c->file, inner.text);
+    enum err e = ERR_OK;
+    if (failure != 0) {
+        e = err_set(why, ERR_IO, "config: %.160s: %.60s", c->file, strerrordesc_np(failure));
+    } else if (text.size > CONFIG_FILE_MAX) {
+        e = err_set(why, ERR_TOO_LARGE, "config: %.160s is larger than %zu bytes", c->file,
+                    CONFIG_FILE_MAX);
+    } else if (config_read_text(c, buf_slice(&text), &inner) != ERR_OK) {
+        e = err_set(why, inner.code, "%.100s, %s", c->file, inner.text);
     }
+    (void)fclose(f);
     buf_deinit(&text);
     return e;
 }
@@ -575,6 +551,25 @@ bool config_is_live(const char *name)
     return s != NULL && s->is_live;
 }
 
+/* Words of `text`, in lines that fit a terminal. */
+static void wrap_to(struct buf *out, const char *text)
+{
+    size_t column = HELP_COLUMNS;
+    while (*text != '\0') {
+        const size_t size = strcspn(text, " ");
+        const bool begins = column + 1 + size > HELP_COLUMNS;
+        if (begins) {
+            buf_printf(out, "\n%*s", HELP_INDENT, "");
+        } else {
+            buf_append_byte(out, ' ');
+        }
+        buf_append(out, text, size);
+        column = begins ? HELP_INDENT + size : column + 1 + size;
+        text += size + (text[size] == ' ' ? 1 : 0);
+    }
+    buf_append_byte(out, '\n');
+}
+
 void config_help(struct buf *out)
 {
     for (size_t i = 0; i < SETTING_COUNT; i++) {
@@ -586,6 +581,6 @@ void config_help(struct buf *out)
         if (s->initial != NULL && s->initial[0] != '\0') {
             buf_printf(out, "  (default %s)", s->initial);
         }
-        buf_printf(out, "\n      %s\n", s->help);
+        wrap_to(out, s->help);
     }
 }

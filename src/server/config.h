@@ -61,7 +61,8 @@ MUST_CHECK enum err config_set(struct config *c, const char *name, const char *v
 MUST_CHECK enum err config_read_text(struct config *c, struct slice text, struct err_why *why);
 
 /* All three sources, in their order. `arguments` as in main(), without program and command;
- * `environment` as environ(7). Errors: ERR_INVALID, ERR_NOT_FOUND, ERR_IO. */
+ * `environment` as environ(7). Errors: ERR_INVALID, ERR_NOT_FOUND,
+ * ERR_IO, ERR_TOO_LARGE (the file). */
 MUST_CHECK enum err config_load(struct config *c, int count, char *const *arguments,
                                 char *const *environment, struct err_why *why);
 
@@ -77,9 +78,5 @@ bool config_is_live(const char *name);
 
 /* One paragraph per setting: name, unit, default, meaning. */
 void config_help(struct buf *out);
-
-/* Sizes: plain bytes, KiB, MiB, GiB, and KB, MB, GB. Times: ms, s, m. Errors: ERR_INVALID. */
-MUST_CHECK enum err parse_size(struct slice text, uint64_t *bytes);
-MUST_CHECK enum err parse_duration(struct slice text, uint64_t *ms);
 
 #endif

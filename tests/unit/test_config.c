@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "harness.h"
 #include "server/config.h"
+#include "server/units.h"
 
 #define ARGUMENTS_MAX 16
 
@@ -422,6 +423,32 @@ static void test_list_limit(void)
     }
     EXPECT_EQ(ERR_INVALID, config_set(c, "listen", ":1", &why));
     EXPECT_EQ(ERR_INVALID, config_set(c, "host", "h", &why));
+    EXPECT(strcmp(why.text, "host: h is one too many, 16 are allowed") == 0);
+    mem_free(c);
+}
+
+/* What would have been right is said, too. */
+static void test_sentences(void)
+{
+    static const char *const list[][3] = {
+        {"threads", "65", "threads: 65 is not a number from 0 to 64"},
+        {"shards", "0", "shards: 0 is not a number from 1 to 1023"},
+        {"engine", "ssd", "engine: ssd is not a value for it (disk|memory)"},
+        {"fsync", "interval:0", "interval:MS (1 to 60000)"},
+        {"regatta-tables-token", NULL, "regatta-tables-token: a value has at most 1023 bytes"},
+        {"name", NULL, "name: a value has at most 1023 bytes"},
+    };
+    struct config *c = mem_zero(1, sizeof(*c));
+    char *longest = mem_zero(1, CONFIG_TEXT_MAX + 1);
+    config_init(c);
+    memset(longest, 'a', CONFIG_TEXT_MAX);
+    for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++) {
+        struct err_why why = {0};
+        const char *value = list[i][1] == NULL ? longest : list[i][1];
+        EXPECT_EQ(ERR_INVALID, config_set(c, list[i][0], value, &why));
+        EXPECT(strstr(why.text, list[i][2]) != NULL);
+    }
+    mem_free(longest);
     mem_free(c);
 }
 
@@ -445,11 +472,17 @@ static void test_files(void)
     sources_init(&s);
     add_argument(&s, "--config=/nowhere/at/all");
     EXPECT_EQ(ERR_IO, load(&s));
-    EXPECT(strstr(s.why.text, "/nowhere/at/all") != NULL);
+    EXPECT(strcmp(s.why.text, "config: /nowhere/at/all: No such file or directory") == 0);
     sources_deinit(&s);
     sources_init(&s); /* a folder */
     add_argument(&s, "--config=/tmp");
     EXPECT_EQ(ERR_IO, load(&s));
+    EXPECT(strcmp(s.why.text, "config: /tmp: Is a directory") == 0);
+    sources_deinit(&s);
+    sources_init(&s); /* without an end */
+    add_argument(&s, "--config=/dev/zero");
+    EXPECT_EQ(ERR_TOO_LARGE, load(&s));
+    EXPECT(strcmp(s.why.text, "config: /dev/zero is larger than 1048576 bytes") == 0);
     sources_deinit(&s);
 }
 
@@ -544,7 +577,7 @@ static void test_secrets(void)
     memset(text, 'x', sizeof(text));
     text[CONFIG_TEXT_MAX] = '\0';
     EXPECT_EQ(ERR_INVALID, config_set(c, "regatta-tables-token", text, &why));
-    EXPECT(strstr(why.text, MASK) != NULL && strstr(why.text, "xxx") == NULL);
+    EXPECT(strstr(why.text, "xxx") == NULL);
     mem_free(c);
 }
 
@@ -693,6 +726,9 @@ static void test_help(void)
         EXPECT(at != NULL);
         EXPECT(at[strlen(flag)] == ' ' || at[strlen(flag)] == '\n');
     }
+    for (const char *at = (const char *)help.data; *at != '\0'; at += strcspn(at, "\n") + 1) {
+        EXPECT(strcspn(at, "\n") <= 88); /* lines fit a terminal */
+    }
     EXPECT(strstr((const char *)help.data, "  --config") != NULL);
     EXPECT(strstr((const char *)help.data, "error|warn|info|debug|trace") != NULL);
     EXPECT(strstr((const char *)help.data, "(default 16MiB)") != NULL);
@@ -712,6 +748,7 @@ static const struct test_case cases[] = {
     {"lists_are_replaced", test_lists_are_replaced},
     {"list_limit", test_list_limit},
     {"files", test_files},
+    {"sentences", test_sentences},
     {"text", test_text},
     {"told_and_read_again", test_told_and_read_again},
     {"secrets", test_secrets},

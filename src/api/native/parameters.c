@@ -26,6 +26,21 @@ static struct parameter *find(struct parameter *list, size_t count, struct slice
     return NULL;
 }
 
+/* The name is not quoted: it may be any bytes. Those that are known tell as much. */
+static enum err refuse_unknown(const struct parameter *list, size_t count, struct err_why *why)
+{
+    struct buf known = {0};
+    for (size_t i = 0; i < count; i++) {
+        buf_printf(&known, "%s%s", i == 0 ? "" : ", ", list[i].name);
+    }
+    const enum err e =
+        count == 0 ? err_set(why, ERR_INVALID, "an unknown query parameter: there are none here")
+                   : err_set(why, ERR_INVALID, "an unknown query parameter: known here are %.*s",
+                             (int)known.size, (const char *)known.data);
+    buf_deinit(&known);
+    return e;
+}
+
 enum err parameters_read(struct http_exchange *x, struct parameter *list, size_t count,
                          struct err_why *why)
 {
@@ -44,7 +59,7 @@ enum err parameters_read(struct http_exchange *x, struct parameter *list, size_t
         }
         struct parameter *p = find(list, count, name);
         if (p == NULL) {
-            return err_set(why, ERR_INVALID, "an unknown query parameter");
+            return refuse_unknown(list, count, why);
         }
         if (p->is_given) {
             return err_set(why, ERR_INVALID, "query parameter %s is given twice", p->name);
