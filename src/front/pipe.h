@@ -72,9 +72,4 @@ void pipe_shutdown(struct pipe *p);
 void pipe_close(struct pipe *p);
 const char *pipe_peer(const struct pipe *p);
 
-static inline bool pipe_is_closed(const struct pipe *p)
-{
-    return p->stream == NULL;
-}
-
 #endif

@@ -221,11 +221,6 @@ uint64_t router_random(struct router *r)
     return shard_random(r->host);
 }
 
-struct loop *router_loop(struct router *r)
-{
-    return r->loop;
-}
-
 enum err router_is_ready(const struct router *r)
 {
     return atomic_load(&r->node->is_ready) ? ERR_OK : ERR_STARTING;

@@ -244,8 +244,6 @@ uint64_t router_now_ms(const struct router *r);
 /* A number for ids and random choices. */
 uint64_t router_random(struct router *r);
 
-struct loop *router_loop(struct router *r);
-
 /* ERR_OK, or ERR_STARTING while recovery goes on. */
 enum err router_is_ready(const struct router *r);
 

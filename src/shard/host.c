@@ -375,11 +375,6 @@ bool shard_turn(struct shard_host *h)
     return is_more || h->late.count > 0 || has_work(h);
 }
 
-bool shard_is_ready(const struct shard_host *h)
-{
-    return h->replaying == 0;
-}
-
 bool shard_has_reads(const struct shard_host *h)
 {
     return h->reads.count + h->late.count > 0;

@@ -113,16 +113,14 @@ bool shard_node_has_failed(const struct shard_node *n);
 void shard_node_notify(struct shard_node *n);
 
 /* Opens this loop's groups (group g belongs to loop g mod loops) on the loop's thread and begins
- * to replay the journal; shard_is_ready() tells when it is over. Errors: ERR_IO, ERR_CORRUPT. */
+ * to replay the journal; shard_node_is_replayed() tells when it is over. Errors: ERR_IO,
+ * ERR_CORRUPT. */
 MUST_CHECK enum err shard_host_open(struct shard_node *n, struct loop *l, uint32_t loop_index,
                                     struct shard_host **out, struct err_why *why);
 
 /* No work is under way; flushes nothing. After on_failure(): whatever is under way is forgotten
  * without its `done`, and no event of the loop may run any more. */
 void shard_host_close(struct shard_host **h);
-
-/* All groups of this host have replayed what the journal holds. */
-bool shard_is_ready(const struct shard_host *h);
 
 /* The same of all loops. Any thread. */
 bool shard_node_is_replayed(const struct shard_node *n);

@@ -45,9 +45,7 @@ bool http_decode(struct arena *arena, struct slice text, bool plus_is_space, str
     return true;
 }
 
-/* Cuts `rest` at the first `byte`: returns what lies before it; `rest` goes on behind it, with NULL
- * data when there is nothing more. */
-static struct slice cut(struct slice *rest, uint8_t byte)
+struct slice http_cut(struct slice *rest, uint8_t byte)
 {
     const struct slice all = *rest;
     const uint8_t *end = all.size == 0 ? NULL : memchr(all.data, byte, all.size);
@@ -66,8 +64,8 @@ bool http_query(const struct http_request *r, struct arena *arena, const char *n
     const struct slice wanted = slice_of_text(name);
     struct slice rest = r->query;
     while (rest.data != NULL) {
-        struct slice encoded = cut(&rest, '&');
-        const struct slice encoded_name = cut(&encoded, '=');
+        struct slice encoded = http_cut(&rest, '&');
+        const struct slice encoded_name = http_cut(&encoded, '=');
         /* Escapes make a text longer, never shorter. */
         if (encoded_name.size < wanted.size) {
             continue;
@@ -92,7 +90,7 @@ size_t http_segments(struct slice path, struct slice *segments, size_t max)
         rest = slice_skip(rest, 1);
     }
     while (rest.data != NULL) {
-        const struct slice segment = cut(&rest, '/');
+        const struct slice segment = http_cut(&rest, '/');
         if (count < max) {
             segments[count] = segment;
         }

@@ -164,6 +164,10 @@ struct slice http_header(const struct http_request *r, const char *lower);
 /* Percent-decodes into the arena. False: a broken escape. `plus_is_space` for queries. */
 bool http_decode(struct arena *arena, struct slice text, bool plus_is_space, struct slice *out);
 
+/* Cuts `rest` at the first `byte`: returns what lies before it; `rest` goes on behind it, with NULL
+ * data when there is nothing more. */
+struct slice http_cut(struct slice *rest, uint8_t byte);
+
 /* The decoded value of query parameter `name`; false: absent. A parameter without '=' is empty.
  * Broken escapes: the parameter counts as absent (as Go's net/url drops it). */
 bool http_query(const struct http_request *r, struct arena *arena, const char *name,

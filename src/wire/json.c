@@ -221,7 +221,7 @@ void base64_to(struct buf *out, struct slice bytes)
     buf_extend(out, (bytes.size + 2) / 3 * 4);
 }
 
-static int base64_digit(uint8_t byte)
+int base64_digit(uint8_t byte)
 {
     if (byte >= 'A' && byte <= 'Z') {
         return byte - 'A';

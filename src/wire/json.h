@@ -34,6 +34,9 @@ bool utf8_is_valid(struct slice text);
 /* Standard alphabet, with padding. */
 void base64_to(struct buf *out, struct slice bytes);
 
+/* What a character of its alphabet stands for: 0 to 63; others: -1. */
+int base64_digit(uint8_t byte);
+
 /* Appends the bytes. False: `text` is not canonical base64 (alphabet, padding, stray bits);
  * `out` is as before then. */
 MUST_CHECK bool base64_read(struct buf *out, struct slice text);

@@ -84,12 +84,6 @@ static void put_field(struct buf *out, uint32_t number, enum protobuf_type type,
     buf_extend(out, (size_t)(end - begin));
 }
 
-void protobuf_varint_to(struct buf *out, uint64_t value)
-{
-    uint8_t *begin = buf_reserve(out, PROTOBUF_VARINT_MAX);
-    buf_extend(out, (size_t)(protobuf_put_varint(begin, value) - begin));
-}
-
 void protobuf_element_to(struct buf *out, uint32_t number, struct slice bytes)
 {
     put_field(out, number, PROTOBUF_BYTES, bytes.size);

@@ -49,8 +49,6 @@ static inline uint8_t *protobuf_put_varint(uint8_t *to, uint64_t value)
     return to;
 }
 
-void protobuf_varint_to(struct buf *out, uint64_t value);
-
 /* A field with its number; nothing for the default, as proto3 does. */
 void protobuf_bytes_to(struct buf *out, uint32_t number, struct slice bytes);
 void protobuf_number_to(struct buf *out, uint32_t number, uint64_t value);

@@ -2,20 +2,6 @@
  * parameter that did nothing. */
 #include "api/native/native.h"
 
-/* Cuts `rest` behind the first `byte`. */
-static struct slice cut(struct slice *rest, uint8_t byte)
-{
-    const struct slice all = *rest;
-    const uint8_t *end = all.size == 0 ? NULL : memchr(all.data, byte, all.size);
-    if (end == NULL) {
-        *rest = (struct slice){0};
-        return all;
-    }
-    const size_t size = (size_t)(end - all.data);
-    *rest = slice_skip(all, size + 1);
-    return slice_of(all.data, size);
-}
-
 static struct parameter *find(struct parameter *list, size_t count, struct slice name)
 {
     for (size_t i = 0; i < count; i++) {
@@ -46,13 +32,13 @@ enum err parameters_read(struct http_exchange *x, struct parameter *list, size_t
 {
     struct slice rest = x->request.query;
     while (rest.size > 0) {
-        struct slice encoded = cut(&rest, '&');
+        struct slice encoded = http_cut(&rest, '&');
         struct slice name;
         struct slice text;
         if (encoded.size == 0) {
             continue;
         }
-        const struct slice encoded_name = cut(&encoded, '=');
+        const struct slice encoded_name = http_cut(&encoded, '=');
         if (!http_decode(x->arena, encoded_name, true, &name) ||
             !http_decode(x->arena, encoded, true, &text)) {
             return err_set(why, ERR_INVALID, "the query holds a broken escape");

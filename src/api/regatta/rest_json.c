@@ -5,6 +5,7 @@
 
 #include "api/go_json.h"
 #include "api/go_text.h"
+#include "wire/json.h"
 
 enum field_kind {
     FIELD_BYTES,
@@ -47,20 +48,6 @@ static const struct field fields[] = {
 };
 
 /* ---- Base64 ---- */
-
-static int digit_of(uint8_t byte)
-{
-    if (byte >= 'A' && byte <= 'Z') {
-        return byte - 'A';
-    }
-    if (byte >= 'a' && byte <= 'z') {
-        return byte - 'a' + 26;
-    }
-    if (byte >= '0' && byte <= '9') {
-        return byte - '0' + 52;
-    }
-    return byte == '+' ? 62 : byte == '/' ? 63 : -1;
-}
 
 static void skip_breaks(struct slice text, size_t *at)
 {
@@ -105,7 +92,7 @@ bool go_base64(struct slice text, uint8_t *out, size_t *size, size_t *error)
                 *error = at - digits;
                 return digits == 0;
             }
-            const int digit = digit_of(text.data[at]);
+            const int digit = base64_digit(text.data[at]);
             if (digit < 0) {
                 break;
             }
