@@ -1,6 +1,7 @@
 /* dstore's lines without a node: what a line asks for, base64 and JSON with Go's error texts. */
 #include "api/dstore/line.h"
 #include "api/dstore/payload.h"
+#include "api/go_base64.h"
 #include "base/random.h"
 #include "harness.h"
 #include "wire/json.h"
@@ -97,6 +98,7 @@ static const struct base64_case base64_cases[] = {
     {"Y=", "", 1},
     {"Y===", "", 1},
     {"YQ=x", "", 2},
+    {"YQ=\nx", "", 3},
     {"YQ==YQ==", "a", 4},
     {"YWI=x", "ab", 4},
     {"YWI=\rx", "ab", 5},

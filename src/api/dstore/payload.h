@@ -3,12 +3,7 @@
 #define API_DSTORE_PAYLOAD_H
 
 #include "base/arena.h"
-#include "base/buf.h"
 #include "base/err.h"
-
-/* base64.StdEncoding: line breaks are skipped, stray bits forgiven. What was decoded before an
- * error is appended to `out`, too. Errors: ERR_INVALID, with Go's text. */
-MUST_CHECK enum err go_base64_read(struct buf *out, struct slice text, struct err_why *why);
 
 struct payload {
     struct slice key;

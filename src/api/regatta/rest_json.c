@@ -3,9 +3,9 @@
 #include <inttypes.h>
 #include <stddef.h>
 
+#include "api/go_base64.h"
 #include "api/go_json.h"
 #include "api/go_text.h"
-#include "wire/json.h"
 
 enum field_kind {
     FIELD_BYTES,
@@ -47,72 +47,6 @@ static const struct field fields[] = {
     {"member_id", "memberId", FIELD_UINT64, AT(member_id), IN(REST_RESET)},
 };
 
-/* ---- Base64 ---- */
-
-static void skip_breaks(struct slice text, size_t *at)
-{
-    while (*at < text.size && (text.data[*at] == '\n' || text.data[*at] == '\r')) {
-        (*at)++;
-    }
-}
-
-/* The padding at `*at`, behind `digits` digits; nothing may follow it. */
-static bool read_padding(struct slice text, size_t *at, size_t digits, size_t *error)
-{
-    const size_t first = (*at)++;
-    *error = first;
-    if (digits < 2) {
-        return false;
-    }
-    if (digits == 2) {
-        skip_breaks(text, at);
-        if (*at == text.size) {
-            *error = text.size;
-            return false;
-        }
-        if (text.data[(*at)++] != '=') {
-            return false;
-        }
-    }
-    skip_breaks(text, at);
-    *error = *at;
-    return *at == text.size;
-}
-
-bool go_base64(struct slice text, uint8_t *out, size_t *size, size_t *error)
-{
-    size_t at = 0;
-    *size = 0;
-    for (;;) {
-        uint32_t bits = 0;
-        size_t digits = 0;
-        for (; digits < 4; digits++) {
-            skip_breaks(text, &at);
-            if (at == text.size) {
-                *error = at - digits;
-                return digits == 0;
-            }
-            const int digit = base64_digit(text.data[at]);
-            if (digit < 0) {
-                break;
-            }
-            bits = bits << 6 | (uint32_t)digit;
-            at++;
-        }
-        *error = at;
-        if (digits < 4 && (text.data[at] != '=' || !read_padding(text, &at, digits, error))) {
-            return false;
-        }
-        bits <<= 6 * (4 - digits);
-        for (size_t i = 0; i + 1 < digits; i++) {
-            out[(*size)++] = (uint8_t)(bits >> (16 - 8 * i));
-        }
-        if (digits < 4) {
-            return true;
-        }
-    }
-}
-
 /* ---- Values ---- */
 
 /* What Go calls the type of a value. */
@@ -142,17 +76,14 @@ static enum err refuse_type(const struct go_member *m, const char *wanted, struc
 static enum err read_bytes(const struct go_member *m, struct arena *arena, struct slice *out,
                            struct err_why *why)
 {
-    size_t size = 0;
-    size_t error = 0;
+    struct buf bytes = {0};
     if (m->string.data == NULL) {
         return refuse_type(m, "[]uint8", why);
     }
-    uint8_t *bytes = arena_get(arena, m->string.size / 4 * 3 + 3);
-    if (!go_base64(m->string, bytes, &size, &error)) {
-        return err_set(why, ERR_INVALID, "illegal base64 data at input byte %zu", error);
-    }
-    *out = slice_of(bytes, size);
-    return ERR_OK;
+    const enum err e = go_base64_read(&bytes, m->string, why);
+    *out = arena_copy(arena, buf_slice(&bytes));
+    buf_deinit(&bytes);
+    return e;
 }
 
 static enum err read_bool(const struct go_member *m, bool *out, struct err_why *why)

@@ -39,8 +39,4 @@ MUST_CHECK enum err rest_json_read(struct slice text, enum rest_message message,
                                    struct arena *arena, struct rest_request *out,
                                    struct err_why *why);
 
-/* Standard base64 as Go's decoder reads it: with padding; line breaks are skipped. `out` has room
- * for text.size / 4 * 3 bytes. False: `*error` is where the decoder stopped. */
-bool go_base64(struct slice text, uint8_t *out, size_t *size, size_t *error);
-
 #endif
