@@ -327,6 +327,12 @@ static void test_unsupported(void)
     client_send(&c, "HEY 10.0.0.1:8080\nHEY \"\xff\n");
     expect_out(&c, "eyIxMC4wLjAuMTo4MDgwIjp7fX0=\neyJcIlx1ZmZmZCI6e319\n");
     EXPECT(!dstore_is_closing(c.session));
+    char line[DSTORE_ID_MAX + 8] = "HEY "; /* an id is not sent back at any length */
+    memset(line + 4, '\1', DSTORE_ID_MAX + 1);
+    line[DSTORE_ID_MAX + 5] = '\n';
+    client_send(&c, line);
+    expect_out(&c, "");
+    EXPECT(dstore_is_closing(c.session));
     client_close(&c);
     scene_close(&s);
 }

@@ -14,6 +14,7 @@
 #define DSTORE_BYTES_MAX  ((size_t)4 << 20)   /* of keys and values in them, but for the last */
 #define DSTORE_LINE_EXTRA ((size_t)256 << 10) /* a line has at most two values and this */
 #define DSTORE_OUT_HIGH   ((size_t)1 << 20)   /* unsent bytes: stop reading */
+#define DSTORE_ID_MAX     ((size_t)4 << 10)   /* of HEY, which is sent back, and much longer */
 
 struct dstore_session;
 

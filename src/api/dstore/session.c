@@ -266,6 +266,10 @@ static void confirm(struct dstore_session *s, const struct dstore_line *line)
 static void greet(struct dstore_session *s, const struct dstore_line *line)
 {
     struct buf members = {0};
+    if (line->payload.size > DSTORE_ID_MAX) {
+        s->is_ending = true; /* as for any line that is no command */
+        return;
+    }
     struct command *c = command_new(s, line, 0);
     buf_append_byte(&members, '{');
     json_string_to(&members, line->payload, JSON_HTML);
