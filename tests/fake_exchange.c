@@ -53,6 +53,7 @@ static void stream_write(struct http_exchange *x, struct slice bytes)
     CHECK(f->is_streamed && !f->is_complete && bytes.size > 0);
     buf_append_slice(&f->body, bytes);
     f->writes++;
+    f->largest = bytes.size > f->largest ? bytes.size : f->largest;
 }
 
 static size_t stream_waiting(const struct http_exchange *x)

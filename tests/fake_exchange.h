@@ -17,6 +17,7 @@ struct fake_exchange {
     struct buf trailers; /* as headers */
     size_t waiting;      /* what http_stream_waiting() says */
     size_t writes;       /* pieces of a streamed answer */
+    size_t largest;      /* bytes of one */
     bool is_streamed;
     bool is_complete; /* the answer is */
     bool is_cut;      /* it ended incomplete */

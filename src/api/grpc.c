@@ -161,7 +161,7 @@ struct slice grpc_metadata(const struct grpc_call *g, const char *lower)
 
 void grpc_release(struct grpc_call *g)
 {
-    grpc_context(g)->grpc_bytes -= g->counted_bytes;
+    grpc_context(g)->held_bytes -= g->counted_bytes;
     g->counted_bytes = 0;
     grpc_reader_deinit(&g->reader);
     arena_deinit(&g->messages);
@@ -351,10 +351,10 @@ static bool count_held(struct grpc_call *g)
     if (held < COUNTED_LEAST && g->counted_bytes == 0) {
         return true;
     }
-    size_t *all = &grpc_context(g)->grpc_bytes;
+    size_t *all = &grpc_context(g)->held_bytes;
     *all = *all - g->counted_bytes + held;
     g->counted_bytes = held;
-    return *all <= GRPC_HELD_MAX;
+    return *all <= HELD_MAX;
 }
 
 static void feed(struct grpc_call *g, struct slice bytes)

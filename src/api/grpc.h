@@ -17,8 +17,7 @@
 #include "wire/grpc.h"
 #include "wire/http.h"
 
-#define GRPC_MESSAGE_MAX ((size_t)4 << 20)   /* bytes of a request message, unless a method says */
-#define GRPC_HELD_MAX    ((size_t)512 << 20) /* bytes of requests that one loop keeps in memory */
+#define GRPC_MESSAGE_MAX ((size_t)4 << 20) /* bytes of a request message, unless a method says */
 
 struct grpc_call;
 struct grpc_op;
@@ -81,7 +80,7 @@ struct grpc_call {
     enum grpc_status refusal_status;
     struct buf held;        /* came with a message behind which the stream was paused */
     size_t held_begin;      /* what was handed out of it */
-    size_t counted_bytes;   /* in loop_context.grpc_bytes */
+    size_t counted_bytes;   /* in loop_context.held_bytes */
     bool *is_gone;          /* to be set when the call ends, while messages are handed out */
     struct grpc_text *text; /* base64 of gRPC-Web that is not decoded yet; NULL: is none */
     enum grpc_encoding reply_encoding;

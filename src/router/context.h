@@ -5,6 +5,8 @@
 #include "router/facts.h"
 #include "router/router.h"
 
+#define HELD_MAX ((size_t)512 << 20) /* loop_context.held_bytes: then requests are refused */
+
 struct redis_loop;
 struct grpc_flow_pool;
 
@@ -17,7 +19,7 @@ struct loop_context {
     uint64_t (*now_ns)(void);     /* clock_now_ns(), for measuring; NULL: nothing is measured */
     struct redis_loop *redis;     /* api/redis: NULL at first, then its pools of this loop */
     struct grpc_flow_pool *flows; /* api/grpc_flow: the same */
-    size_t grpc_bytes;            /* api/grpc: of requests that are kept in memory */
+    size_t held_bytes;            /* of requests that come in pieces and are kept by handlers */
     uint32_t polls;               /* requests that are held until something changes */
 };
 

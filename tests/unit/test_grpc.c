@@ -443,15 +443,15 @@ static void test_held(void)
     open_call(&t, "Get", "", slice_of(body.data, 39000));
     t.f.x.route->handle(&t.f.x, NULL);
     t.f.x.route->on_body(&t.f.x, slice_of(body.data, 20000));
-    EXPECT(t.world.context.grpc_bytes >= 20000);
-    const size_t others = GRPC_HELD_MAX - t.world.context.grpc_bytes;
-    t.world.context.grpc_bytes += others;
+    EXPECT(t.world.context.held_bytes >= 20000);
+    const size_t others = HELD_MAX - t.world.context.held_bytes;
+    t.world.context.held_bytes += others;
     t.f.x.route->on_body(&t.f.x, slice_of(body.data + 20000, 19000));
     EXPECT(t.f.is_complete);
     expect_text(SLICE("content-type: application/grpc\ngrpc-status: 8\n"
                       "grpc-message: too many large requests are under way\n"),
                 &t.f.headers);
-    EXPECT_EQ(others, t.world.context.grpc_bytes);
+    EXPECT_EQ(others, t.world.context.held_bytes);
     buf_deinit(&body);
     teardown(&t);
 }

@@ -4,7 +4,8 @@
 #include "fake_exchange.h"
 #include "harness.h"
 
-#define MANY_KEYS 3000
+#define MANY_KEYS  3000
+#define LONG_ROUND 600 /* lines; what follows is in one round of 512, if that is not too much */
 
 struct fixture {
     struct http_world world;
@@ -232,6 +233,125 @@ static void test_batch_with_an_endless_line(void)
     world_close(&t.world);
 }
 
+/* Lines that make the next rounds long, then the rest: its answers are large. */
+static void run_large(struct fixture *t, struct fake_exchange *f, struct buf *rest)
+{
+    struct buf lines = {0};
+    struct buf value = {0};
+    memset(buf_reserve(&value, WORLD_VALUE_MAX), 'v', WORLD_VALUE_MAX);
+    buf_extend(&value, WORLD_VALUE_MAX);
+    setup(t);
+    EXPECT_EQ(201, request(t, "PUT /api/v1/tables/kv/keys/large", buf_slice(&value)));
+    EXPECT_EQ(201, request(t, "PUT /api/v1/tables/kv/keys/small", SLICE("s")));
+    for (int i = 0; i < LONG_ROUND; i++) {
+        buf_append_text(&lines, "{\"op\":\"get\",\"key\":\"none\"}\n");
+    }
+    buf_append_slice(&lines, buf_slice(rest));
+    open_request(t, f, "POST /api/v1/tables/kv/batch", buf_slice(&lines));
+    fake_start(f, 0);
+    fake_finish(f, &t->world);
+    EXPECT(!f->is_cut);
+    EXPECT_EQ(0, t->world.context.held_bytes);
+    buf_deinit(&lines);
+    buf_deinit(&value);
+    buf_deinit(rest);
+}
+
+/* The bytes of the answer to line `number` of the rest. */
+static struct slice answer_at(const struct fake_exchange *f, size_t number)
+{
+    struct slice body = buf_slice(&f->body);
+    for (size_t i = 0;; i++) {
+        const uint8_t *end = memchr(body.data, '\n', body.size);
+        EXPECT(end != NULL);
+        const size_t size = (size_t)(end - body.data);
+        if (i == LONG_ROUND + number) {
+            return slice_of(body.data, size);
+        }
+        body = slice_skip(body, size + 1);
+    }
+}
+
+static bool says(struct slice answer, const char *text)
+{
+    return memmem(answer.data, answer.size, text, strlen(text)) != NULL;
+}
+
+/* Answers that would fill the memory are not all made at once, and none is lost. */
+static void test_batch_of_large_values(void)
+{
+    struct fixture t;
+    struct fake_exchange f;
+    struct buf rest = {0};
+    for (int i = 0; i < 50; i++) {
+        buf_append_text(&rest, "{\"op\":\"get\",\"key\":\"large\"}\n\nnonsense\n");
+        buf_append_text(&rest, "{\"op\":\"get\",\"key\":\"small\"}\n");
+    }
+    run_large(&t, &f, &rest);
+    EXPECT_EQ(LONG_ROUND + 150, count_bytes(&f.body, '\n'));
+    EXPECT(f.largest < 10 * WORLD_VALUE_MAX);
+    for (size_t i = 0; i < 150; i += 3) {
+        EXPECT(answer_at(&f, i).size > WORLD_VALUE_MAX);
+        EXPECT(says(answer_at(&f, i + 1), "INVALID"));
+        EXPECT(answer_at(&f, i + 2).size < 200);
+    }
+    fake_close(&f);
+    world_close(&t.world);
+}
+
+/* What a write of the round has changed is not shown to a read in front of it. */
+static void test_batch_of_large_values_and_writes(void)
+{
+    struct fixture t;
+    struct fake_exchange f;
+    struct buf rest = {0};
+    size_t refused = 0;
+    for (int i = 0; i < 50; i++) {
+        buf_append_text(&rest, "{\"op\":\"get\",\"key\":\"large\"}\n");
+    }
+    buf_append_text(&rest, "{\"op\":\"put\",\"key\":\"large\",\"value\":\"new\"}\n");
+    buf_append_text(&rest, "{\"op\":\"get\",\"key\":\"large\"}\n");
+    run_large(&t, &f, &rest);
+    EXPECT_EQ(LONG_ROUND + 52, count_bytes(&f.body, '\n'));
+    for (size_t i = 0; i < 50; i++) {
+        const struct slice answer = answer_at(&f, i);
+        const bool is_refused = says(answer, "\"BUSY\"");
+        EXPECT(is_refused || answer.size > WORLD_VALUE_MAX);
+        refused += is_refused ? 1 : 0;
+    }
+    EXPECT(refused > 30);
+    EXPECT(says(answer_at(&f, 50), "\"created\":false"));
+    EXPECT(says(answer_at(&f, 51), "\"new\""));
+    fake_close(&f);
+    world_close(&t.world);
+}
+
+/* Unfinished lines of all batches share a limit. */
+static void test_batch_that_is_too_much(void)
+{
+    struct fixture t;
+    struct fake_exchange f;
+    struct buf lines = {0};
+    setup(&t);
+    buf_append_text(&lines, "{\"op\":\"put\",\"key\":\"a\",\"value\":\"1\"}\n{\"op\":\"put\",");
+    for (int i = 0; i < 100000; i++) {
+        buf_append_text(&lines, "          ");
+    }
+    buf_append_text(&lines, "\"key\":\"b\",\"value\":\"1\"}\n");
+    open_request(&t, &f, "POST /api/v1/tables/kv/batch", buf_slice(&lines));
+    t.world.context.held_bytes = HELD_MAX;
+    fake_start(&f, 10000);
+    fake_finish(&f, &t.world);
+    EXPECT_EQ(HELD_MAX, t.world.context.held_bytes);
+    EXPECT_EQ(2, count_bytes(&f.body, '\n'));
+    EXPECT(says(buf_slice(&f.body), "\"created\":true"));
+    EXPECT(says(buf_slice(&f.body), "too many large requests"));
+    EXPECT_EQ(404, request(&t, "GET /api/v1/tables/kv/keys/b", SLICE("")));
+    fake_close(&f);
+    buf_deinit(&lines);
+    world_close(&t.world);
+}
+
 /* ---- Limits and states ---- */
 
 static void test_values_too_large(void)
@@ -314,6 +434,9 @@ static const struct test_case cases[] = {
     {"batch_waits_for_the_client", test_batch_waits_for_the_client},
     {"batch_in_any_pieces", test_batch_in_any_pieces},
     {"batch_with_an_endless_line", test_batch_with_an_endless_line},
+    {"batch_of_large_values", test_batch_of_large_values},
+    {"batch_of_large_values_and_writes", test_batch_of_large_values_and_writes},
+    {"batch_that_is_too_much", test_batch_that_is_too_much},
     {"values_too_large", test_values_too_large},
     {"other_types", test_other_types},
     {"readiness", test_readiness},

@@ -7,7 +7,9 @@
  *
  * One round is under way at a time, so memory holds one round and little more: while it runs,
  * or while the client does not read, the request's body waits in the socket. A round has the more
- * lines, the smaller the answers of the one before were. */
+ * lines, the smaller the answers of the one before were. How large they are shows only when they
+ * come: when it is too much, reads are forgotten, their lines stay in `input` and are in the next
+ * round. A read in front of a write of its round cannot be made later; it is refused then. */
 #include "api/native/op_json.h"
 #include "base/check.h"
 #include "base/mem.h"
@@ -16,14 +18,17 @@
 #define ROUND_LINES_MAX  512
 #define ROUND_BYTES      ((size_t)1 << 20)   /* of lines; at least one is taken */
 #define ANSWER_BYTES     ((size_t)256 << 10) /* of a round: with less the next one grows */
+#define ANSWERS_MAX      ((size_t)8 << 20)   /* of a round; but for one of any size */
 #define INPUT_HIGH       ((size_t)256 << 10) /* unread bytes: stop the body */
 #define LINE_EXTRA_BYTES ((size_t)1 << 20)   /* a line: twice the largest value, and this */
 
 struct line {
     struct batch *batch;
     struct call call;
-    bool is_called; /* false: its answer says what is wrong with it */
-    size_t begin;   /* where its answer lies in `out` */
+    bool is_called;    /* false: its answer says what is wrong with it */
+    bool is_forgotten; /* a read that is made again in the next round */
+    size_t end;        /* of its text, in `input` */
+    size_t begin;      /* where its answer lies in `out` */
     size_t size;
 };
 
@@ -31,8 +36,11 @@ struct batch {
     struct http_task task;
     struct http_exchange *x;
     uint32_t table_id;
-    struct buf input;
-    size_t scanned;     /* bytes of `input` without a line feed */
+    struct buf input;   /* with the lines of the round */
+    size_t scanned;     /* bytes of `input` without a line feed, or before that */
+    size_t taken;       /* of `input`, by the round */
+    size_t counted;     /* of it, in loop_context.held_bytes */
+    size_t writes;      /* lines of the round up to its last write */
     struct arena arena; /* of the round */
     struct line *lines; /* [ROUND_LINES_MAX]; owned */
     size_t lines_max;   /* of this round */
@@ -42,6 +50,7 @@ struct batch {
     bool is_stepping;
     bool is_stalled; /* the client does not take its answers */
     bool has_ended;  /* nothing more is read */
+    bool is_cut;     /* because too much is kept: its last line is not whole */
     bool is_paused;
     bool is_aborted;
 };
@@ -51,6 +60,7 @@ static void step(struct batch *b);
 static void release(struct batch *b)
 {
     b->x->user = NULL;
+    http_context(b->x)->held_bytes -= b->counted;
     buf_deinit(&b->input);
     buf_deinit(&b->out);
     arena_deinit(&b->arena);
@@ -110,6 +120,7 @@ static void read_line(struct batch *b, struct slice text)
         refuse(line, e, why.text);
         return;
     }
+    b->writes = op_is_read(&line->call.op) ? b->writes : b->count;
     line->is_called = true;
     line->call.done = on_done;
     line->call.arg = line;
@@ -137,12 +148,26 @@ static bool next_line(struct batch *b, size_t at, struct slice *text, size_t *ne
     }
     const uint8_t *end = from < size ? memchr(data + from, '\n', size - from) : NULL;
     b->scanned = end == NULL ? size : (size_t)(end - data) + 1;
-    if (end == NULL && !b->has_ended) {
+    if (end == NULL && (!b->has_ended || b->is_cut)) {
         return false;
     }
     *text = slice_of(data + at, (end == NULL ? size : (size_t)(end - data)) - at);
     *next = b->scanned;
     return true;
+}
+
+static void refuse_rest(struct batch *b)
+{
+    if (b->is_cut) {
+        refuse(add_line(b), ERR_BUSY,
+               "too many large requests are under way; the rest is not read");
+    } else {
+        refuse(add_line(b), ERR_TOO_LARGE, "a line is too long; the rest is not read");
+    }
+    buf_clear(&b->input);
+    b->scanned = 0;
+    b->is_cut = false;
+    b->has_ended = true;
 }
 
 /* False: there is nothing to read. */
@@ -152,21 +177,27 @@ static bool read_round(struct batch *b)
     struct slice text;
     size_t next = 0;
     arena_reset(&b->arena);
-    b->count = 0;
+    b->count = b->writes = 0;
     while (b->count < b->lines_max && at < ROUND_BYTES && next_line(b, at, &text, &next)) {
         if (!is_blank(text)) {
             read_line(b, text);
+            b->lines[b->count - 1].end = next;
         }
         at = next;
     }
-    buf_consume(&b->input, at);
-    b->scanned = b->scanned > at ? b->scanned - at : 0;
-    if (b->count == 0 && b->input.size > line_max(b)) {
-        refuse(add_line(b), ERR_TOO_LARGE, "a line is too long; the rest is not read");
-        buf_clear(&b->input);
-        b->has_ended = true;
+    b->taken = at;
+    if (at == 0 && (b->is_cut || b->input.size > line_max(b))) {
+        refuse_rest(b);
     }
     return at > 0 || b->count > 0;
+}
+
+/* The lines that are answered are not needed any more. */
+static void consume(struct batch *b, size_t size)
+{
+    buf_consume(&b->input, size);
+    b->scanned = size == b->taken && b->scanned > size ? b->scanned - size : 0;
+    b->taken = 0;
 }
 
 /* ---- Answering them ---- */
@@ -178,12 +209,35 @@ static void send_run(struct batch *b, size_t begin, size_t size)
     }
 }
 
+/* Lines that are answered: those before the first that is forgotten. */
+static size_t answered(const struct batch *b)
+{
+    size_t count = 0;
+    while (count < b->count && !b->lines[count].is_forgotten) {
+        count++;
+    }
+    return count;
+}
+
+/* Of the next round. */
+static void set_lines(struct batch *b, size_t count)
+{
+    if (count < b->count) {
+        b->lines_max = count;
+    } else if (b->out.size < ANSWER_BYTES) {
+        b->lines_max = b->lines_max * 2 < ROUND_LINES_MAX ? b->lines_max * 2 : ROUND_LINES_MAX;
+    } else if (b->out.size > ANSWER_BYTES * 4) {
+        b->lines_max = b->lines_max > 1 ? b->lines_max / 2 : 1;
+    }
+}
+
 /* The answers in the order of the lines; neighbours in `out` go together. */
 static void send_round(struct batch *b)
 {
+    const size_t count = answered(b);
     size_t begin = 0;
     size_t size = 0;
-    for (size_t i = 0; i < b->count; i++) {
+    for (size_t i = 0; i < count; i++) {
         const struct line *line = &b->lines[i];
         if (line->begin != begin + size) {
             send_run(b, begin, size);
@@ -193,21 +247,29 @@ static void send_round(struct batch *b)
         size += line->size;
     }
     send_run(b, begin, size);
-    if (b->out.size < ANSWER_BYTES) {
-        b->lines_max = b->lines_max * 2 < ROUND_LINES_MAX ? b->lines_max * 2 : ROUND_LINES_MAX;
-    } else if (b->out.size > ANSWER_BYTES * 4) {
-        b->lines_max = b->lines_max > 1 ? b->lines_max / 2 : 1;
-    }
+    set_lines(b, count);
+    consume(b, count < b->count ? b->lines[count - 1].end : b->taken);
     buf_clear(&b->out);
     b->count = 0;
     b->is_stalled = http_stream_waiting(b->x) >= HTTP_STREAM_HIGH;
 }
 
-static void on_done(struct call *call)
+/* Takes down the answer of a line, if that is not too much. */
+static void take_answer(struct line *line)
 {
-    struct line *line = call->arg;
     struct batch *b = line->batch;
+    const struct call *call = &line->call;
     const enum err e = call->result.err;
+    const size_t at = (size_t)(line - b->lines);
+    const bool is_too_much = b->out.size >= ANSWERS_MAX && at > 0 && op_is_read(&call->op);
+    line->is_forgotten = is_too_much && at >= b->writes;
+    if (line->is_forgotten) {
+        return;
+    }
+    if (is_too_much) {
+        refuse(line, ERR_BUSY, "the answers before it are too large; ask again");
+        return;
+    }
     if (e != ERR_OK && e != ERR_NOT_FOUND) {
         http_err_count(b->x, DIALECT_NATIVE, e);
     }
@@ -215,6 +277,13 @@ static void on_done(struct call *call)
     op_json_result_to(&b->out, &call->op, &call->result, router_now_ms(http_context(b->x)->router));
     buf_append_byte(&b->out, '\n');
     line->size = b->out.size - line->begin;
+}
+
+static void on_done(struct call *call)
+{
+    struct line *line = call->arg;
+    struct batch *b = line->batch;
+    take_answer(line);
     if (--b->waiting > 0) {
         return;
     }
@@ -300,6 +369,20 @@ static void on_abort(struct http_task *t)
     }
 }
 
+/* False: all that is kept on this loop is too much. */
+static bool keep(struct batch *b, struct slice bytes)
+{
+    size_t *held = &http_context(b->x)->held_bytes;
+    if (b->input.size > INPUT_HIGH && *held + bytes.size > HELD_MAX) {
+        b->is_cut = true;
+        return false;
+    }
+    buf_append_slice(&b->input, bytes);
+    *held += b->input.capacity - b->counted;
+    b->counted = b->input.capacity;
+    return true;
+}
+
 static void on_body(struct http_exchange *x, struct slice bytes)
 {
     if (x->user == NULL) { /* answered already */
@@ -309,8 +392,7 @@ static void on_body(struct http_exchange *x, struct slice bytes)
     if (b->is_aborted || b->has_ended) {
         return;
     }
-    b->has_ended = bytes.size == 0;
-    buf_append_slice(&b->input, bytes);
+    b->has_ended = bytes.size == 0 || !keep(b, bytes);
     step(b);
 }
 
