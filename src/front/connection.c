@@ -253,6 +253,15 @@ size_t connection_waiting(const struct connection *c)
     return pipe_waiting_bytes(&c->pipe);
 }
 
+/* A pipeline that came in one turn is answered in one, and a client that reads gets it all, however
+ * large that is: until what waits for everybody is too much. */
+static bool is_too_much(const struct connection *c)
+{
+    const struct front_loop *l = c->loop;
+    return c->seen_waiting > OUT_MAX + router_value_max(l->context->router) &&
+           metric_get(&l->waiting_bytes) > OUT_ALL_MAX;
+}
+
 void connection_write(struct connection *c, struct buf *out)
 {
     if (c->phase == PHASE_GONE || out->size == 0) {
@@ -262,8 +271,8 @@ void connection_write(struct connection *c, struct buf *out)
     metric_add(&c->loop->bytes_out, out->size);
     pipe_write(&c->pipe, out);
     note_waiting(c);
-    if (c->seen_waiting > OUT_MAX + router_value_max(c->loop->context->router)) {
-        log_warn(c->loop->front->log, "front", "a client was cut off: it does not read its answers",
+    if (is_too_much(c)) {
+        log_warn(c->loop->front->log, "front", "a client was cut off: too many bytes wait for it",
                  F_TEXT("peer", pipe_peer(&c->pipe)), F_U64("waiting_bytes", c->seen_waiting));
         connection_cut(c);
     }

@@ -39,7 +39,8 @@
 #define STALL_MS     60000  /* without the client taking a byte of what waits for it */
 #define LINGER_MS    2000   /* after the last answer, until the client closes */
 #define SWEEP_MS     1000
-#define OUT_MAX      ((size_t)64 << 20)  /* bytes waiting beyond one value: the client is cut off */
+#define OUT_MAX      ((size_t)64 << 20)  /* bytes waiting beyond one value, and of all clients of */
+#define OUT_ALL_MAX  ((size_t)512 << 20) /* a loop: beyond both the client is cut off */
 #define INPUT_MAX    ((size_t)512 << 20) /* bytes of unfinished large requests of one loop */
 #define DROPPED_MAX  ((size_t)64 << 10)  /* of a body that the route does not want */
 #define WRAPPING_MAX ((size_t)1 << 20)   /* what JSON may add to twice a value */

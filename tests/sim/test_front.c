@@ -1,6 +1,7 @@
 /* Connections as clients see them: split anywhere, sent ahead, half closed, too slow, too large,
  * hostile. */
 #include "base/mem.h"
+#include "front/private.h"
 #include "sim/front_world.h"
 
 #define HELLO_ANSWER "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
@@ -154,6 +155,28 @@ static void test_slow_reader_of_resp(void)
     world_run(30000);
     EXPECT_EQ(1000 * (size_t)10010 + 5000 * (size_t)85, sim_client_input(c)->size);
     sim_client_close(&c);
+    world_close(&w);
+}
+
+/* A large answer, or those to a pipeline, come in one turn, and no socket takes them at once: who
+ * reads gets it all, unless it is too much for the loop. */
+static void test_large_answers(void)
+{
+    struct front_world w;
+    world_open(&w, NULL, 100);
+    struct sim_client *large = world_connect(&w);
+    client_send(large, "*2\r\n$3\r\nBIG\r\n$9\r\n100000000\r\n");
+    world_run(10);
+    EXPECT(waiting_bytes(&w) > (OUT_MAX + router_value_max(NULL)));
+    client_expect_open(large); /* (all of it would take the simulated world minutes) */
+    sim_client_close(&large);
+    world_run(100);
+    struct sim_client *huge = world_connect(&w);
+    client_send(huge, "*2\r\n$3\r\nBIG\r\n$9\r\n550000000\r\n");
+    world_run(1000);
+    client_expect_end(huge);
+    EXPECT_EQ(0, waiting_bytes(&w));
+    sim_client_close(&huge);
     world_close(&w);
 }
 
@@ -687,6 +710,7 @@ static const struct test_case cases[] = {
     {"http_split", test_http_split},
     {"half_close", test_half_close},
     {"slow_reader_of_resp", test_slow_reader_of_resp},
+    {"large_answers", test_large_answers},
     {"slow_reader_of_http", test_slow_reader_of_http},
     {"slow_reader_ahead", test_slow_reader_ahead},
     {"time_outs", test_time_outs},
