@@ -418,13 +418,36 @@ static void test_many(void)
     teardown(&w);
 }
 
+#define LONG_KEY ((size_t)64 << 10)
+
+/* What is watched is bounded in bytes, too. */
+static void test_long_watches(void)
+{
+    struct world w;
+    struct buf text = {0};
+    setup(&w, false);
+    for (size_t i = 0; i < ((size_t)16 << 20) / LONG_KEY; i++) {
+        buf_printf(&text, "*2\r\n$5\r\nWATCH\r\n$%zu\r\n", LONG_KEY);
+        memset(buf_reserve(&text, LONG_KEY), 'k', LONG_KEY);
+        buf_extend(&text, LONG_KEY);
+        buf_append_text(&text, "\r\n");
+    }
+    feed(&w, (const char *)text.data, text.size);
+    (void)sim_run(NULL, 50);
+    take_output(&w);
+    EXPECT_EQ(5 * ((size_t)16 << 20) / LONG_KEY, w.got.size); /* +OK to each */
+    EXPECT_REPLY(&w, "WATCH k\nUNWATCH\nWATCH k\n", "-ERR too many keys are watched|+OK|+OK|");
+    buf_deinit(&text);
+    teardown(&w);
+}
+
 static const struct test_case cases[] = {
     {"pipeline", test_pipeline}, {"pieces", test_pieces},
     {"multi", test_multi},       {"sets", test_sets_over_shards},
     {"scan", test_scan},         {"tables", test_tables},
     {"protocol", test_protocol}, {"sleep", test_sleep},
     {"slow log", test_slow_log}, {"gone", test_gone},
-    {"many", test_many},
+    {"many", test_many},         {"long_watches", test_long_watches},
 };
 
 TEST_MAIN(cases)

@@ -107,6 +107,7 @@ void watch_drop(struct redis_session *s)
         }
     }
     s->watch_count = 0;
+    s->watch_bytes = 0;
 }
 
 static void note_watch(struct watch *w, const struct result *result)
@@ -131,6 +132,17 @@ static void encode_watch(struct task *t, struct buf *out, const struct result *r
     note_watch(watches[t->index], result);
 }
 
+/* All that is watched then, in keys and in bytes. */
+static bool watch_is_too_much(const struct task *t)
+{
+    const struct redis_session *s = t->session;
+    size_t bytes = s->watch_bytes;
+    for (size_t i = 1; i < t->arg_count; i++) {
+        bytes += t->args[i].size;
+    }
+    return s->watch_count + t->arg_count - 1 > REDIS_WATCH_MAX || bytes > REDIS_WATCH_BYTES;
+}
+
 enum verdict redis_watch(struct task *t)
 {
     struct redis_session *s = t->session;
@@ -139,7 +151,7 @@ enum verdict redis_watch(struct task *t)
         return task_error(t, ERR_INVALID, "ERR WATCH inside MULTI is not allowed");
     }
     session_refresh_table(s);
-    if (count > REDIS_WATCH_MAX || s->watch_count + count > REDIS_WATCH_MAX) {
+    if (watch_is_too_much(t)) {
         return task_error(t, ERR_TOO_LARGE, "ERR too many keys are watched");
     }
     struct watch **watches = task_memory(t, count * sizeof(struct watch *));
@@ -150,6 +162,7 @@ enum verdict redis_watch(struct task *t)
             .next = s->watches, .table = s->table_id, .is_waiting = true, .size = key.size};
         memcpy(w->key, key.data, key.size);
         s->watches = w;
+        s->watch_bytes += key.size;
         watches[i] = w;
         task_part(t, OP_STAT, key)->flags = OP_NO_TOUCH;
     }

@@ -26,6 +26,7 @@
 #define REDIS_MULTI_MAX     100000              /* commands in a MULTI */
 #define REDIS_MULTI_BYTES   ((size_t)64 << 20)  /* of their arguments */
 #define REDIS_WATCH_MAX     100000              /* keys watched at once */
+#define REDIS_WATCH_BYTES   ((size_t)16 << 20)  /* of their names */
 #define REDIS_ANSWER_MAX    ((size_t)64 << 20) /* bytes of an answer put together here (KEYS, LCS) */
 #define REDIS_PIECES_MAX    ((size_t)256 << 20) /* bytes of an answer of several values (MGET) */
 #define REDIS_READ_WINDOW   16                  /* reads in flight on a new connection, at most */
@@ -337,6 +338,7 @@ struct redis_session {
     struct multi *multi; /* NULL: not inside MULTI */
     struct watch *watches;
     uint32_t watch_count;
+    size_t watch_bytes;     /* of their names */
     uint32_t watch_waiting; /* WATCH reads not answered yet */
 
     bool is_told;     /* on_output was called in this turn */
