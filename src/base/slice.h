@@ -56,6 +56,15 @@ static inline int slice_compare(struct slice a, struct slice b)
     return order != 0 ? order : (a.size > b.size) - (a.size < b.size);
 }
 
+/* Copies the bytes to `to`; returns the end of what it wrote. */
+static inline uint8_t *slice_put(uint8_t *to, struct slice s)
+{
+    if (s.size > 0) {
+        memcpy(to, s.data, s.size);
+    }
+    return to + s.size;
+}
+
 /* What is left behind the first `count` bytes; `count` is at most the size. */
 static inline struct slice slice_skip(struct slice s, size_t count)
 {

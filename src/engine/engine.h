@@ -181,13 +181,13 @@ struct scan {
 void scan_open(struct scan *s, const struct reader *r, struct slice from, struct slice to,
                bool is_reverse);
 
-/* The next row; valid until the next call. A scan of the disk engine may wait: not on a loop, but
- * see scan_cheap(). Errors: ERR_NOT_FOUND at the end, ERR_IO, ERR_CORRUPT. */
+/* The next row; valid until the next call, but see scan_is_cheap(). A scan of the disk engine may
+ * wait: not on a loop. Errors: ERR_NOT_FOUND at the end, ERR_IO, ERR_CORRUPT. */
 MUST_CHECK enum err scan_next(struct scan *s, struct record *record);
 
 void scan_close(struct scan *s);
 
-/* True if scans of this engine never wait. */
+/* True if scans of this engine never wait, and their rows stay as long as what a read returns. */
 bool scan_is_cheap(const struct engine *e);
 
 #endif

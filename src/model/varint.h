@@ -57,15 +57,6 @@ static inline bool varint_take_slice(struct slice *bytes, struct slice *taken)
     return true;
 }
 
-/* The bytes themselves. */
-static inline uint8_t *slice_put(uint8_t *p, struct slice s)
-{
-    if (s.size > 0) {
-        memcpy(p, s.data, s.size);
-    }
-    return p + s.size;
-}
-
 /* 8 bytes, most significant first: numbers in the order of their bytes. */
 static inline uint8_t *big_endian_put(uint8_t *p, uint64_t number)
 {

@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "engine/memory/memory_engine.h"
+#include "engine/memory/tree_nodes.h"
 
 struct scan_state {
     uint64_t revision;
@@ -37,21 +38,65 @@ void memory_scan_open(struct scan *scan, const struct reader *r, struct slice fr
     *scan = (struct scan){r->engine, s};
 }
 
-/* Lies in the part of the range that is left. */
-static bool is_wanted(const struct scan_state *s, struct slice key)
-{
-    const struct slice bound = buf_slice(&s->bound);
-    const struct slice low = s->is_reverse ? s->from : bound;
-    const struct slice high = s->is_reverse ? bound : s->to;
-    const bool has_high = s->is_reverse ? s->has_bound : s->to.data != NULL;
-    return slice_compare(key, low) >= 0 && (!has_high || slice_compare(key, high) < 0);
-}
-
 static void find_leaf(const struct scan_state *s, const struct tree *t, struct tree_range *range)
 {
     const struct slice bound = buf_slice(&s->bound);
     const struct slice start = s->has_bound ? bound : (struct slice){NULL, 0};
     tree_range(t, start, s->is_reverse ? TREE_BEFORE : TREE_FROM, range);
+}
+
+/* What is left of the range, as far as it lies in one leaf: low <= key < high. */
+struct part {
+    struct slice low;
+    struct slice high;
+    bool has_high;
+    bool is_whole; /* all of the leaf lies in it */
+    /* All keys in it share their first `skip` bytes (0, or 8 and more); the next 8 of the two
+     * bounds are here as numbers, so that a few words tell most keys. */
+    size_t skip;
+    uint64_t low_head;
+    uint64_t high_head;
+};
+
+static struct part part_of(const struct scan_state *s, const struct tree_range *range)
+{
+    const struct slice bound = buf_slice(&s->bound);
+    struct part p = {.low = s->is_reverse ? s->from : bound,
+                     .high = s->is_reverse ? bound : s->to,
+                     .has_high = s->is_reverse ? s->has_bound : s->to.data != NULL,
+                     .is_whole = true};
+    if (range->lower.data != NULL && slice_compare(range->lower, p.low) >= 0) {
+        p.low = range->lower;
+    } else {
+        p.is_whole = false;
+    }
+    if (range->upper.data != NULL && (!p.has_high || slice_compare(range->upper, p.high) <= 0)) {
+        p.high = range->upper;
+        p.has_high = true;
+    } else if (p.has_high) {
+        p.is_whole = false;
+    }
+    const size_t same = p.has_high ? common_prefix(p.low, p.high) : 0;
+    p.skip = same < 8 ? 0 : same;
+    p.low_head = head_of(p.low, p.skip);
+    p.high_head = head_of(p.high, p.skip);
+    return p;
+}
+
+static bool is_in(const struct part *p, struct slice key)
+{
+    if (p->is_whole) {
+        return true;
+    }
+    if (!starts_alike(key, p->low, p->skip)) {
+        return false;
+    }
+    const uint64_t head = head_of(key, p->skip);
+    if (head < p->low_head || (head == p->low_head && slice_compare(key, p->low) < 0)) {
+        return false;
+    }
+    return !p->has_high || head < p->high_head ||
+           (head == p->high_head && slice_compare(key, p->high) < 0);
 }
 
 /* Collects what is visible in the next leaf, in order. */
@@ -60,12 +105,13 @@ static void fill(struct scan_state *s, const struct tree *t)
     struct version *heads[LEAF_MAX];
     struct tree_range range;
     find_leaf(s, t, &range);
+    const struct part part = part_of(s, &range);
     const size_t count = leaf_versions(range.leaf, heads);
     s->next = 0;
     s->count = 0;
     for (size_t i = 0; i < count; i++) {
         struct version *v = version_visible(heads[i], s->revision);
-        if (v != NULL && is_wanted(s, version_key(v))) {
+        if (v != NULL && is_in(&part, version_key(v))) {
             s->versions[s->count++] = v;
         }
     }

@@ -245,6 +245,12 @@ size_t common_prefix(struct slice a, struct slice b)
 {
     const size_t size = a.size < b.size ? a.size : b.size;
     size_t i = 0;
+    for (; i + 8 <= size; i += 8) {
+        const uint64_t differs = load_word(a.data + i) ^ load_word(b.data + i);
+        if (differs != 0) {
+            return i + (size_t)__builtin_ctzll(differs) / 8;
+        }
+    }
     while (i < size && a.data[i] == b.data[i]) {
         i++;
     }
@@ -269,6 +275,36 @@ static void sort_in(struct version **versions, uint64_t *heads, size_t i, size_t
     versions[i] = v;
 }
 
+/* Heads of the keys behind the bytes that all of them share, so that they say as much as they can.
+ */
+static void fill_heads(struct version *const *versions, uint64_t *heads, size_t count)
+{
+    struct slice keys[LEAF_MAX];
+    size_t skip = 0;
+    for (size_t i = 0; i < count; i++) {
+        keys[i] = version_key(versions[i]);
+    }
+    for (bool is_last = false; !is_last;) {
+        uint64_t differs = 0;
+        for (size_t i = 0; i < count; i++) {
+            heads[i] = head_of(keys[i], skip);
+            differs |= heads[i] ^ heads[0];
+        }
+        const size_t same = differs == 0 ? 8 : (size_t)__builtin_clzll(differs) / 8;
+        skip += same;
+        is_last = same == 0 || skip >= keys[0].size;
+    }
+}
+
+static bool are_ascending(const uint64_t *heads, size_t count)
+{
+    bool is_ascending = true;
+    for (size_t i = 1; i < count; i++) {
+        is_ascending &= heads[i - 1] < heads[i];
+    }
+    return is_ascending;
+}
+
 void versions_sort(struct version **versions, size_t count)
 {
     static const size_t gaps[] = {23, 10, 4, 1};
@@ -277,14 +313,9 @@ void versions_sort(struct version **versions, size_t count)
     if (count < 2) {
         return;
     }
-    const struct slice first = version_key(versions[0]);
-    size_t skip = first.size;
-    for (size_t i = 1; i < count; i++) {
-        const size_t common = common_prefix(first, version_key(versions[i]));
-        skip = common < skip ? common : skip;
-    }
-    for (size_t i = 0; i < count; i++) {
-        heads[i] = head_of(version_key(versions[i]), skip);
+    fill_heads(versions, heads, count);
+    if (are_ascending(heads, count)) { /* as a split has left them */
+        return;
     }
     for (size_t g = 0; g < sizeof(gaps) / sizeof(gaps[0]); g++) {
         for (size_t i = gaps[g]; i < count; i++) {

@@ -1,4 +1,4 @@
-/* tree_nodes.h - what the tree is made of, and the search in one node. Private to tree*.c. */
+/* tree_nodes.h - what the tree is made of, and the search in one node. Private to memory/. */
 #ifndef ENGINE_MEMORY_TREE_NODES_H
 #define ENGINE_MEMORY_TREE_NODES_H
 
@@ -114,6 +114,20 @@ static inline uint8_t tag_of(struct slice key)
     return tag == 0 ? 1 : tag;
 }
 
+/* Are the first `size` bytes the same? `size` is 0, or 8 and more, and not more than `b` has. */
+static inline bool starts_alike(struct slice a, struct slice b, size_t size)
+{
+    if (a.size < size) {
+        return false;
+    }
+    uint64_t differs = 0;
+    for (size_t i = 0; i + 8 < size; i += 8) {
+        differs |= load_word(a.data + i) ^ load_word(b.data + i);
+    }
+    return size == 0 ||
+           (differs | (load_word(a.data + size - 8) ^ load_word(b.data + size - 8))) == 0;
+}
+
 /* As slice_equal(), without a call for keys of usual sizes. */
 static inline bool key_equal(struct slice a, struct slice b)
 {
@@ -123,11 +137,7 @@ static inline bool key_equal(struct slice a, struct slice b)
     if (a.size < 8 || a.size > 64) {
         return memcmp(a.data, b.data, a.size) == 0;
     }
-    uint64_t differs = 0;
-    for (size_t i = 0; i + 8 < a.size; i += 8) {
-        differs |= load_word(a.data + i) ^ load_word(b.data + i);
-    }
-    return (differs | (load_word(a.data + a.size - 8) ^ load_word(b.data + a.size - 8))) == 0;
+    return starts_alike(a, b, a.size);
 }
 
 /* ---- Search in an inner node: search_head(), search_step() for each step from search_begin()

@@ -16,14 +16,6 @@ static size_t varint_size(uint64_t value)
     return (size_t)(70 - __builtin_clzll(value | 1)) / 7;
 }
 
-static uint8_t *put_bytes(uint8_t *p, struct slice bytes)
-{
-    if (bytes.size > 0) {
-        memcpy(p, bytes.data, bytes.size);
-    }
-    return p + bytes.size;
-}
-
 struct version *version_new(struct slab *s, const struct record *record, bool is_deleted,
                             struct version *previous)
 {
@@ -54,10 +46,10 @@ struct version *version_new(struct slab *s, const struct record *record, bool is
         p = put_varint(p, record->version);
     }
     if (record->expiry_ms != 0) {
-        p = put_bytes(p, slice_of(&record->expiry_ms, sizeof(record->expiry_ms)));
+        p = slice_put(p, slice_of(&record->expiry_ms, sizeof(record->expiry_ms)));
     }
-    p = put_bytes(p, record->key);
-    p = put_bytes(p, record->value);
+    p = slice_put(p, record->key);
+    p = slice_put(p, record->value);
     CHECK(p == (uint8_t *)v + size);
     return v;
 }
