@@ -138,9 +138,9 @@ static enum err answer_version(struct task *t, struct rows *rows, const struct r
         return ERR_CORRUPT;
     }
     struct row *row = rows_add(t, rows, record->value.size);
-    row->key = arena_copy(t->run->arena, version.id);
-    row->author = arena_copy(t->run->arena, version.author);
-    row->value = arena_copy(t->run->arena, version.value);
+    row->key = scanned_bytes(t, version.id);
+    row->author = scanned_bytes(t, version.author);
+    row->value = scanned_bytes(t, version.value);
     row->number = (int64_t)version.time_ms;
     row->mod_revision = big_endian_get(record->key.data + record->key.size - 8);
     row->create_revision = record->create_revision;

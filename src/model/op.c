@@ -164,3 +164,32 @@ bool parse_int64(struct slice text, int64_t *number)
     *number = (int64_t)(is_negative ? ~sum + 1 : sum);
     return true;
 }
+
+size_t rows_size(const struct row *rows, size_t count)
+{
+    size_t size = count * sizeof(*rows);
+    for (size_t i = 0; i < count; i++) {
+        size += rows[i].key.size + rows[i].value.size + rows[i].author.size;
+    }
+    return size;
+}
+
+static uint8_t *move_slice(struct slice *s, uint8_t *to)
+{
+    uint8_t *end = slice_put(to, *s);
+    s->data = to;
+    return end;
+}
+
+struct row *rows_copy(void *to, const struct row *rows, size_t count)
+{
+    struct row *copy = to;
+    uint8_t *bytes = (uint8_t *)(copy + count);
+    for (size_t i = 0; i < count; i++) {
+        copy[i] = rows[i];
+        bytes = move_slice(&copy[i].key, bytes);
+        bytes = move_slice(&copy[i].value, bytes);
+        bytes = move_slice(&copy[i].author, bytes);
+    }
+    return copy;
+}

@@ -28,7 +28,7 @@ static enum err answer_record(struct task *t, struct rows *rows, const struct re
     const size_t head = row_record_head_size(t->op->table);
     struct row *row =
         rows_add(t, rows, record->key.size - head + (has_value ? record->value.size : 0));
-    row->key = arena_copy(t->run->arena, row_rest(record->key, head));
+    row->key = scanned_bytes(t, row_rest(record->key, head));
     row->type = (uint8_t)record_type(record->type);
     row->mod_revision = record->mod_revision;
     row->create_revision = record->create_revision;
@@ -44,7 +44,7 @@ static enum err answer_record(struct task *t, struct rows *rows, const struct re
         return err;
     }
     if (record->type == RECORD_STRING) {
-        row->value = arena_copy(t->run->arena, record->value);
+        row->value = scanned_bytes(t, record->value);
         return ERR_OK;
     }
     return string_text(t, record, &row->value);
@@ -60,7 +60,7 @@ static void answer_last_key(struct task *t, struct rows *rows, struct slice last
 
 enum err op_range(struct task *t)
 {
-    struct rows rows = {0};
+    struct rows rows = {.expected = t->op->limit};
     struct scan scan = {0};
     struct record record;
     struct slice last = slice_of(NULL, 0);
@@ -85,7 +85,7 @@ enum err op_range(struct task *t)
         if (!is_count) {
             err = answer_record(t, &rows, &record);
         } else if (t->result->count == t->op->limit) {
-            last = arena_copy(t->run->arena, record.key);
+            last = scanned_bytes(t, record.key);
         }
     }
     scan_close(&scan);

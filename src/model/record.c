@@ -3,6 +3,8 @@
 #include "model/state.h"
 #include "model/varint.h"
 
+#define ROWS_AT_ONCE 128 /* so many have room at once, where they are expected */
+
 const struct reader *task_reader(struct task *t)
 {
     if (t->run->view != NULL) {
@@ -263,10 +265,21 @@ void result_of_record(struct result *result, const struct record *record)
     result->expiry_ms = record->expiry_ms;
 }
 
+struct slice scanned_bytes(struct task *t, struct slice bytes)
+{
+    return scan_is_cheap(t->model->engine) ? bytes : arena_copy(t->run->arena, bytes);
+}
+
+static size_t first_room(const struct rows *rows)
+{
+    const bool is_known = rows->expected > 0 && rows->expected <= ROWS_AT_ONCE;
+    return is_known ? (size_t)rows->expected : 8;
+}
+
 struct row *rows_add(struct task *t, struct rows *rows, size_t bytes)
 {
     if (rows->count == rows->room) {
-        rows->room = rows->room == 0 ? 8 : rows->room * 2;
+        rows->room = rows->room == 0 ? first_room(rows) : rows->room * 2;
         struct row *more = arena_get(t->run->arena, rows->room * sizeof(*more));
         if (rows->count > 0) {
             memcpy(more, rows->rows, rows->count * sizeof(*more));

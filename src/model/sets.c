@@ -434,7 +434,7 @@ enum err op_set_range_members(struct task *t)
             break;
         }
         struct row *row = rows_add(t, &rows, member.size);
-        row->key = arena_copy(t->run->arena, member);
+        row->key = scanned_bytes(t, member);
         row->type = TYPE_SET;
     }
     set_walk_close(&walk);

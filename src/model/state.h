@@ -229,7 +229,11 @@ struct rows {
     size_t count;
     size_t room;
     size_t bytes;
+    uint64_t expected; /* how many there will be at most; 0: unknown */
 };
+
+/* Bytes of a row that a scan or a read has found, as long as the answer. */
+struct slice scanned_bytes(struct task *t, struct slice bytes);
 
 /* A zeroed row at the end, that counts as `bytes` and what a row takes. */
 struct row *rows_add(struct task *t, struct rows *rows, size_t bytes);
