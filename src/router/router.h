@@ -116,8 +116,8 @@ struct source_page {
     size_t row_count;
 };
 
-/* Copies what `config` refers to. Each page shows a newer state or the same, and goes on behind the
- * last key of the page before.
+/* Copies what `config` refers to. Each page shows one state of each shard, newer than that of the
+ * page before or the same, and goes on behind its last key.
  *
  * With `is_snapshot` each shard's rows are of one state, pinned by the first page behind the
  * writes of `order` that were handed over before it: one instant for a source that lies in one

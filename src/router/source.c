@@ -1,8 +1,14 @@
 /* source.c - answers of unknown size: pages pulled from shards and merged in order.
  *
- * A strand is what comes from one shard: a page of rows, kept here, and where the next
- * page begins. The rows given out are the least of all strands' first rows, until some
- * strand runs dry; then that one is asked for its next page.
+ * A strand is what comes from one shard: a page of rows, and where the next page begins. A source
+ * of one strand hands on what it gets. Of several the rows are kept here, and those given out are
+ * the least of all strands' first rows, until some strand runs dry; then that one is asked for its
+ * next page.
+ *
+ * Of a limit each shard is asked for little more than its share, since the shards have about equal
+ * parts of most ranges. Where one has more it runs dry before the page has its rows. It is then
+ * asked for all of them, from where this page began, and the page is merged anew: so a page never
+ * has two states of one shard.
  *
  * A strand of a snapshot first asks for something small: when that is answered, the writes before
  * it are published, and the view that is pinned then has them. */
@@ -11,17 +17,20 @@
 #include "base/planted.h"
 #include "router/router_private.h"
 
-#define PAGE_LEAST ((size_t)4 << 10) /* bytes asked of one shard */
+#define PAGE_LEAST ((size_t)4 << 10) /* bytes asked of one shard of several */
+#define SHARE_MORE 3                 /* rows asked beyond twice a shard's share */
 
 struct strand {
     struct source *source;
     struct call call;
     struct shard_view *view; /* of a snapshot, from its first page to its last */
-    struct arena arena;      /* of the page */
+    struct buf kept;         /* rows of the page and their bytes, of one strand of several */
     const struct row *rows;
     size_t count;
+    size_t first; /* row with which the source's page begins */
     size_t next;
-    struct buf edge; /* last key given out, where the next page goes on */
+    uint64_t asked;  /* rows at most; 0: no limit */
+    struct buf edge; /* last key given out before `rows`: they lie behind it */
     uint64_t below;  /* logs: last version given out */
     uint32_t shard;
     bool has_edge;
@@ -41,7 +50,7 @@ struct source {
     struct loop_task task;
     struct row *rows; /* of the page */
     size_t row_capacity;
-    uint64_t given;
+    uint64_t given; /* before this page */
     enum err err;
     bool is_closed;
 };
@@ -102,7 +111,7 @@ static void free_source(struct source *s)
 {
     close_views(s);
     for (size_t i = 0; i < s->strand_count; i++) {
-        arena_deinit(&s->strands[i].arena);
+        buf_deinit(&s->strands[i].kept);
         buf_deinit(&s->strands[i].edge);
     }
     arena_deinit(&s->arena);
@@ -112,12 +121,22 @@ static void free_source(struct source *s)
     mem_free(s);
 }
 
+/* The last row given out is where the next page goes on. */
+static void keep_edge(struct strand *d)
+{
+    const struct row *last = &d->rows[d->next - 1];
+    buf_clear(&d->edge);
+    buf_append_slice(&d->edge, last->key);
+    d->has_edge = true;
+    d->below = last->mod_revision;
+}
+
 /* What to ask for next. A range goes on behind its edge: the least key above it, or below it. */
-static void fill_op(struct strand *d, uint64_t limit)
+static void fill_op(struct strand *d)
 {
     const struct source_config *c = &d->source->config;
     struct op *op = &d->call.op;
-    *op = (struct op){.table = c->table, .limit = limit};
+    *op = (struct op){.table = c->table, .limit = d->asked};
     op->flags = (uint16_t)((c->is_reverse ? OP_REVERSE : 0) | (c->keys_only ? OP_KEYS_ONLY : 0));
     switch (c->kind) {
     case SOURCE_RANGE:
@@ -156,30 +175,36 @@ static void end_answer(struct source *s)
     }
 }
 
+/* The rows outlive the call. */
+static void keep_rows(struct strand *d)
+{
+    buf_clear(&d->kept);
+    d->rows = rows_copy(buf_reserve(&d->kept, rows_size(d->rows, d->count)), d->rows, d->count);
+}
+
 static void on_page(struct call *c)
 {
     struct strand *d = container_of(c, struct strand, call);
     struct source *s = d->source;
+    const struct result *r = &c->result;
     const bool is_collection = s->config.kind == SOURCE_MEMBERS || s->config.kind == SOURCE_LOG;
-    if (c->result.err == ERR_NOT_FOUND && is_collection) { /* one that does not exist is empty */
+    if (r->err == ERR_NOT_FOUND && is_collection) { /* one that does not exist is empty */
         d->is_end = true;
-    } else if (c->result.err != ERR_OK) {
-        s->err = c->result.err;
+    } else if (r->err != ERR_OK) {
+        s->err = r->err;
     } else {
-        result_keep(&c->result, &d->arena);
-        d->rows = c->result.rows;
-        d->count = c->result.row_count;
-        d->is_end = !c->result.is_more;
+        d->rows = r->rows;
+        d->count = r->row_count;
+        d->is_end = !r->is_more;
+        CHECK(d->is_end || d->count > 0); /* so every page gets on */
     }
-    if (d->is_end) {
-        shard_view_close(&d->view);
+    if (s->strand_count > 1) {
+        keep_rows(d);
+        if (d->is_end) {
+            shard_view_close(&d->view);
+        }
     }
     end_answer(s);
-}
-
-static uint64_t limit_left(const struct source *s)
-{
-    return s->config.limit == 0 ? 0 : s->config.limit - s->given;
 }
 
 static void send(struct strand *d, call_fn done)
@@ -198,11 +223,14 @@ static void send(struct strand *d, call_fn done)
 
 static void ask_rows(struct strand *d)
 {
-    arena_reset(&d->arena);
+    if (d->next > 0) {
+        keep_edge(d);
+    }
     d->rows = NULL;
     d->count = 0;
+    d->first = 0;
     d->next = 0;
-    fill_op(d, limit_left(d->source));
+    fill_op(d);
     send(d, on_page);
 }
 
@@ -226,10 +254,14 @@ static void on_reached(struct call *c)
     ask_rows(d);
 }
 
-static void ask(struct strand *d, size_t bytes)
+/* Asks for up to `limit` rows; 0: no limit. */
+static void ask(struct strand *d, uint64_t limit)
 {
     struct source *s = d->source;
-    d->call.budget_bytes = bytes;
+    const size_t bytes = s->page->bytes_max / s->strand_count;
+    const size_t least = s->strand_count > 1 ? PAGE_LEAST : 1;
+    d->call.budget_bytes = bytes < least ? least : bytes;
+    d->asked = limit;
     s->waiting++;
     if (!s->config.is_snapshot || d->view != NULL) {
         ask_rows(d);
@@ -292,15 +324,10 @@ static void heap_advance(struct source *s)
     }
 }
 
-static bool is_dry(const struct source *s)
+/* It has no rows left, and there may be more. */
+static bool is_dry(const struct strand *d)
 {
-    for (size_t i = 0; i < s->strand_count; i++) {
-        const struct strand *d = &s->strands[i];
-        if (d->next == d->count && !d->is_end) {
-            return true;
-        }
-    }
-    return false;
+    return d->next == d->count && !d->is_end;
 }
 
 static size_t row_bytes(const struct row *r)
@@ -310,55 +337,130 @@ static size_t row_bytes(const struct row *r)
 
 static void take_row(struct source *s, struct strand *d)
 {
-    const struct row *r = &d->rows[d->next++];
     struct source_page *p = s->page;
     if (p->row_count == s->row_capacity) {
         s->row_capacity = s->row_capacity == 0 ? 64 : s->row_capacity * 2;
         s->rows = mem_resize(s->rows, s->row_capacity * sizeof(*s->rows));
     }
-    s->rows[p->row_count++] = *r;
-    buf_clear(&d->edge);
-    buf_append_slice(&d->edge, r->key);
-    d->has_edge = true;
-    d->below = r->mod_revision;
-    s->given++;
+    s->rows[p->row_count++] = d->rows[d->next++];
+}
+
+/* Of the limit, before this page. */
+static uint64_t limit_left(const struct source *s)
+{
+    return s->config.limit == 0 ? UINT64_MAX : s->config.limit - s->given;
 }
 
 static void end_page(struct source *s)
 {
     struct source_page *p = s->page;
+    struct shard_view *view = NULL;
     s->page = NULL;
-    p->rows = s->rows;
+    s->given += p->row_count;
     p->err = s->is_closed ? ERR_CANCELED : s->err;
     p->is_end = p->err != ERR_OK || p->is_end;
-    if (p->is_end) {
+    if (p->is_end && s->strand_count == 1) { /* its rows may lie in the view */
+        view = s->strands[0].view;
+        s->strands[0].view = NULL;
+    } else if (p->is_end) {
         close_views(s);
     }
     const bool is_closed = s->is_closed;
     p->done(p);
+    shard_view_close(&view);
     if (is_closed) {
         free_source(s);
     }
 }
 
-/* Every strand asked has answered: merges what there is. */
-static void give(struct source *s)
+/* The only strand's rows are the page. */
+static void hand_on(struct source *s)
 {
+    struct strand *d = s->strands;
     struct source_page *p = s->page;
-    bool dry = is_dry(s);
+    p->rows = d->rows;
+    p->row_count = d->count;
+    p->is_end = d->is_end || d->count == limit_left(s);
+    d->next = d->count;
+    if (!p->is_end) {
+        keep_edge(d);
+    }
+    d->rows = NULL;
+    d->count = 0;
+    d->next = 0;
+}
+
+/* The page has `bytes` so far, and shall have no more. */
+static bool is_full(const struct source *s, size_t bytes)
+{
+    return s->page->row_count == limit_left(s) || (bytes > 0 && bytes >= s->page->bytes_max);
+}
+
+/* Fills the page with the least rows there are. Returns the strand that has run dry before the page
+ * was full, or NULL. */
+static struct strand *merge(struct source *s)
+{
     size_t bytes = 0;
     heap_build(s);
-    while (s->err == ERR_OK && (bytes < p->bytes_max || bytes == 0) && !dry && s->heap_count > 0 &&
-           (s->config.limit == 0 || s->given < s->config.limit)) {
+    while (s->heap_count > 0 && !is_full(s, bytes)) {
         struct strand *d = s->heap[0];
         bytes += row_bytes(&d->rows[d->next]);
         take_row(s, d);
-        dry = d->next == d->count && !d->is_end;
+        if (is_dry(d)) {
+            return is_full(s, bytes) ? NULL : d;
+        }
         heap_advance(s);
     }
-    p->is_end = p->is_end || (s->config.limit != 0 && s->given == s->config.limit) ||
-                (!dry && s->heap_count == 0);
+    return NULL;
+}
+
+/* Its share of the limit was too small. */
+static bool is_short(const struct strand *d)
+{
+    return d->count == d->asked && d->asked < limit_left(d->source);
+}
+
+static void begin_anew(struct source *s)
+{
+    s->page->row_count = 0;
+    for (size_t i = 0; i < s->strand_count; i++) {
+        s->strands[i].next = s->strands[i].first;
+    }
+}
+
+/* Every strand asked has answered: makes a page of what there is. */
+static void give(struct source *s)
+{
+    struct source_page *p = s->page;
+    if (s->err != ERR_OK || s->is_closed) {
+        end_page(s);
+        return;
+    }
+    if (s->strand_count == 1) {
+        hand_on(s);
+        end_page(s);
+        return;
+    }
+    struct strand *dry = merge(s);
+    if (dry != NULL && is_short(dry)) {
+        begin_anew(s);
+        ask(dry, limit_left(s));
+        return;
+    }
+    p->rows = s->rows;
+    p->is_end = p->row_count == limit_left(s) || (dry == NULL && s->heap_count == 0);
     end_page(s);
+}
+
+/* What to ask of one shard. */
+static uint64_t share_of_limit(const struct source *s)
+{
+    const uint64_t left = limit_left(s);
+    if (s->config.limit == 0) {
+        return 0;
+    }
+    const uint64_t share = left / s->strand_count * 2 + SHARE_MORE;
+    return s->strand_count == 1 || share > left ? left : share;
 }
 
 static void on_next(void *arg)
@@ -366,21 +468,22 @@ static void on_next(void *arg)
     struct source *s = arg;
     size_t dry = 0;
     for (size_t i = 0; i < s->strand_count; i++) {
-        dry += s->strands[i].next == s->strands[i].count && !s->strands[i].is_end ? 1 : 0;
-        if (s->strands[i].view != NULL) {
-            shard_view_touch(s->strands[i].view);
+        struct strand *d = &s->strands[i];
+        d->first = d->next;
+        dry += is_dry(d) ? 1 : 0;
+        if (d->view != NULL) {
+            shard_view_touch(d->view);
         }
     }
-    if (s->is_closed || s->err != ERR_OK || dry == 0) {
+    if (s->is_closed || s->err != ERR_OK || dry == 0 || limit_left(s) == 0) {
         give(s);
         return;
     }
-    size_t bytes = s->page->bytes_max / s->strand_count;
-    bytes = bytes < PAGE_LEAST ? PAGE_LEAST : bytes;
+    const uint64_t share = share_of_limit(s);
     s->waiting = 1; /* so that an answer within the loop does not end the page */
     for (size_t i = 0; i < s->strand_count; i++) {
-        if (s->strands[i].next == s->strands[i].count && !s->strands[i].is_end) {
-            ask(&s->strands[i], bytes);
+        if (is_dry(&s->strands[i])) {
+            ask(&s->strands[i], share);
         }
     }
     s->waiting--;

@@ -1,5 +1,7 @@
 #include "sim/reading.h"
 
+#include <stdlib.h>
+
 #include "harness.h"
 
 static void take_text(char *out, struct slice bytes)
@@ -117,4 +119,16 @@ void append_version(struct scene *s, uint32_t table, unsigned i)
                           .value = slice_of_text(value),
                           .id = slice_of_text(id)};
     EXPECT_EQ(ERR_OK, scene_call(s, 0, &op).err);
+}
+
+void each_seed(void (*run)(uint64_t seed), uint64_t count)
+{
+    const char *one = getenv("HOLDFAST_SEED");
+    const uint64_t first = one != NULL ? strtoull(one, NULL, 10) : 1;
+    const uint64_t last = one != NULL ? first : count;
+    for (uint64_t seed = first; seed <= last; seed++) {
+        (void)printf("HOLDFAST_SEED=%" PRIu64 "\n", seed);
+        (void)fflush(stdout);
+        run(seed);
+    }
 }

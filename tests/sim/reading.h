@@ -52,4 +52,7 @@ uint64_t add_members(struct scene *s, uint32_t table, unsigned first, unsigned c
 /* Appends the value of key number `i`, under that key as its id, to the log "log". */
 void append_version(struct scene *s, uint32_t table, unsigned i);
 
+/* Runs seeds 1 to `count`, or the one that HOLDFAST_SEED names. */
+void each_seed(void (*run)(uint64_t seed), uint64_t count);
+
 #endif

@@ -48,18 +48,6 @@ static uint32_t make_table(struct scene *s, const char *name, enum table_engine 
     return scene_table(s, name);
 }
 
-static void each_seed(void (*run)(uint64_t seed), uint64_t count)
-{
-    const char *one = getenv("HOLDFAST_SEED");
-    const uint64_t first = one != NULL ? strtoull(one, NULL, 10) : 1;
-    const uint64_t last = one != NULL ? first : count;
-    for (uint64_t seed = first; seed <= last; seed++) {
-        (void)printf("HOLDFAST_SEED=%" PRIu64 "\n", seed);
-        (void)fflush(stdout);
-        run(seed);
-    }
-}
-
 /* ---- What is written meanwhile ---- */
 
 /* Everything as put_keys() has put it. */

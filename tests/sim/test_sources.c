@@ -105,18 +105,6 @@ static void run_ranges(uint64_t seed)
     mem_free(seen);
 }
 
-static void each_seed(void (*run)(uint64_t seed), uint64_t count)
-{
-    const char *one = getenv("HOLDFAST_SEED");
-    const uint64_t first = one != NULL ? strtoull(one, NULL, 10) : 1;
-    const uint64_t last = one != NULL ? first : count;
-    for (uint64_t seed = first; seed <= last; seed++) {
-        (void)printf("HOLDFAST_SEED=%" PRIu64 "\n", seed);
-        (void)fflush(stdout);
-        run(seed);
-    }
-}
-
 static void test_ranges(void)
 {
     each_seed(run_ranges, 30);
