@@ -106,6 +106,7 @@ void world_open(struct http_world *w)
 void world_close(struct http_world *w)
 {
     grpc_flow_close(&w->context);
+    grpc_close(&w->context);
     router_close(&w->context.router);
     shard_host_close(&w->host);
     router_node_close(&w->routers);

@@ -113,6 +113,11 @@ void grpc_send(struct grpc_call *g, const ProtobufCMessage *message);
 /* The same for a message that is encoded already (wire/protobuf.h; not framed, not compressed). */
 void grpc_send_packed(struct grpc_call *g, struct slice message);
 
+/* Where the next message of the call is encoded: append it (wire/protobuf.h), then send it. Until
+ * then nothing else is sent on this loop. */
+struct buf *grpc_message(struct grpc_call *g);
+void grpc_send_message(struct grpc_call *g);
+
 /* Ends the call: trailers, or trailers alone when nothing was sent. `text` is copied; it may be any
  * bytes. Once. The call is gone afterwards unless it was aborted (then see grpc_done()). */
 void grpc_finish(struct grpc_call *g, enum grpc_status status, struct slice text);
@@ -132,6 +137,7 @@ static inline struct slice grpc_late_text(void)
 /* One message and OK. */
 void grpc_reply(struct grpc_call *g, const ProtobufCMessage *message);
 void grpc_reply_packed(struct grpc_call *g, struct slice message);
+void grpc_reply_message(struct grpc_call *g);
 
 /* Ends the call with the status of `e` (DESIGN section 8) and that text; NULL: http_err_text(e).
  */
@@ -152,6 +158,9 @@ void grpc_resume(struct grpc_call *g);
 
 /* After on_abort only: nothing refers to `g` any more. */
 void grpc_done(struct grpc_call *g);
+
+/* Frees what the loop keeps; nothing is under way on it. */
+void grpc_close(struct loop_context *context);
 
 /* ---- One operation for one request ---- */
 

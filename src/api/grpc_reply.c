@@ -5,7 +5,7 @@
 #include "base/check.h"
 #include "wire/json.h"
 
-#define SMALL_BYTES     ((size_t)2048) /* messages up to here are encoded on the stack */
+#define KEPT_BYTES      ((size_t)256 << 10) /* of the buffer in which messages are encoded */
 #define STATUS_TEXT_MAX ((size_t)1024) /* bytes of a text that quotes: header lists are small */
 
 /* ---- Answers ---- */
@@ -42,57 +42,46 @@ static void write_bytes(struct grpc_call *g, struct slice bytes)
     }
 }
 
-/* A message of `size` bytes that lies in a frame where it is made: on the stack when it is small,
- * so that it costs no malloc. */
-struct frame {
-    struct buf buf;
-    uint8_t small[SMALL_BYTES];
-};
-
-static void frame_init(struct frame *f, size_t size)
+struct buf *grpc_message(struct grpc_call *g)
 {
-    f->buf = (struct buf){0};
-    if (GRPC_PREFIX_BYTES + size <= SMALL_BYTES) {
-        f->buf.data = f->small;
-        f->buf.capacity = SMALL_BYTES;
-    }
-    (void)grpc_message_begin(&f->buf);
-    (void)buf_reserve(&f->buf, size);
+    struct buf *out = &grpc_context(g)->grpc_out;
+    CHECK(out->size == 0);
+    (void)grpc_message_begin(out);
+    return out;
 }
 
-static void frame_send(struct frame *f, struct grpc_call *g)
+void grpc_send_message(struct grpc_call *g)
 {
-    begin(g);
-    grpc_message_end(&f->buf, 0, g->reply_encoding);
-    write_bytes(g, buf_slice(&f->buf));
-    if (f->buf.data != f->small) {
-        buf_deinit(&f->buf);
+    struct buf *out = &grpc_context(g)->grpc_out;
+    CHECK(!g->is_finished);
+    if (!g->is_aborted) {
+        begin(g);
+        grpc_message_end(out, 0, g->reply_encoding);
+        write_bytes(g, buf_slice(out));
+    }
+    buf_clear(out);
+    if (out->capacity > KEPT_BYTES) {
+        buf_deinit(out);
     }
 }
 
 void grpc_send(struct grpc_call *g, const ProtobufCMessage *message)
 {
-    CHECK(!g->is_finished);
-    if (g->is_aborted) {
-        return;
-    }
-    struct frame frame;
     const size_t size = protobuf_c_message_get_packed_size(message);
-    frame_init(&frame, size);
-    buf_extend(&frame.buf, protobuf_c_message_pack(message, frame.buf.data + GRPC_PREFIX_BYTES));
-    frame_send(&frame, g);
+    struct buf *out = grpc_message(g);
+    buf_extend(out, protobuf_c_message_pack(message, buf_reserve(out, size)));
+    grpc_send_message(g);
 }
 
 void grpc_send_packed(struct grpc_call *g, struct slice message)
 {
-    CHECK(!g->is_finished);
-    if (g->is_aborted) {
-        return;
-    }
-    struct frame frame;
-    frame_init(&frame, message.size);
-    buf_append_slice(&frame.buf, message);
-    frame_send(&frame, g);
+    buf_append_slice(grpc_message(g), message);
+    grpc_send_message(g);
+}
+
+void grpc_close(struct loop_context *context)
+{
+    buf_deinit(&context->grpc_out);
 }
 
 /* ---- Status ---- */
@@ -269,6 +258,12 @@ void grpc_reply(struct grpc_call *g, const ProtobufCMessage *message)
 void grpc_reply_packed(struct grpc_call *g, struct slice message)
 {
     grpc_send_packed(g, message);
+    grpc_finish(g, GRPC_OK, (struct slice){0});
+}
+
+void grpc_reply_message(struct grpc_call *g)
+{
+    grpc_send_message(g);
     grpc_finish(g, GRPC_OK, (struct slice){0});
 }
 

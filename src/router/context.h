@@ -20,6 +20,7 @@ struct loop_context {
     struct redis_loop *redis;     /* api/redis: NULL at first, then its pools of this loop */
     struct grpc_flow_pool *flows; /* api/grpc_flow: the same */
     size_t held_bytes;            /* of requests that come in pieces and are kept by handlers */
+    struct buf grpc_out;          /* api/grpc: the message that is being encoded; else empty */
     uint32_t polls;               /* requests that are held until something changes */
 };
 

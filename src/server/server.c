@@ -171,6 +171,7 @@ static void close_loop(struct server_loop *l)
     front_loop_close(&l->front);
     redis_loop_close(&l->context);
     grpc_flow_close(&l->context);
+    grpc_close(&l->context);
     router_close(&l->router);
     shard_host_close(&l->host);
     if (l->orders != NULL) {

@@ -109,6 +109,27 @@ void protobuf_message_head_to(struct buf *out, uint32_t number, size_t size)
     put_field(out, number, PROTOBUF_BYTES, size);
 }
 
+/* The fields are put where they belong if the message is as large as it may be; if its size takes
+ * fewer bytes than that one would, they are moved. */
+uint8_t *protobuf_message_begin(struct buf *out, size_t size_max)
+{
+    return buf_reserve(out, PROTOBUF_HEAD_MAX + size_max) + 1 + protobuf_varint_size(size_max);
+}
+
+void protobuf_message_end(struct buf *out, uint32_t number, uint8_t *begin, uint8_t *end)
+{
+    CHECK(number < 16 && begin <= end);
+    const size_t size = (size_t)(end - begin);
+    uint8_t *to = out->data + out->size;
+    *to++ = (uint8_t)(number << 3 | PROTOBUF_BYTES);
+    to = protobuf_put_varint(to, size);
+    CHECK(to <= begin && end <= out->data + out->capacity);
+    if (to < begin) {
+        memmove(to, begin, size);
+    }
+    out->size = (size_t)(to - out->data) + size;
+}
+
 /* ---- Sizes ---- */
 
 size_t protobuf_bytes_size(uint32_t number, size_t size)

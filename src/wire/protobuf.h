@@ -49,6 +49,34 @@ static inline uint8_t *protobuf_put_varint(uint8_t *to, uint64_t value)
     return to;
 }
 
+/* Fields as the functions below append them, for numbers below 16, where there is room:
+ * PROTOBUF_NUMBER_MAX, or PROTOBUF_HEAD_MAX and the bytes. */
+#define PROTOBUF_NUMBER_MAX ((size_t)1 + PROTOBUF_VARINT_MAX)
+#define PROTOBUF_HEAD_MAX   PROTOBUF_NUMBER_MAX
+
+static inline uint8_t *protobuf_put_number(uint8_t *to, uint32_t number, uint64_t value)
+{
+    if (value == 0) {
+        return to;
+    }
+    *to++ = (uint8_t)(number << 3 | PROTOBUF_VARINT);
+    return protobuf_put_varint(to, value);
+}
+
+static inline uint8_t *protobuf_put_bytes(uint8_t *to, uint32_t number, struct slice bytes)
+{
+    if (bytes.size == 0) {
+        return to;
+    }
+    *to++ = (uint8_t)(number << 3 | PROTOBUF_BYTES);
+    return slice_put(protobuf_put_varint(to, bytes.size), bytes);
+}
+
+/* An element of a repeated field that is a message of at most `size_max` bytes: put its fields
+ * where this says, then end it with where they ended. In between nothing else is appended. */
+uint8_t *protobuf_message_begin(struct buf *out, size_t size_max);
+void protobuf_message_end(struct buf *out, uint32_t number, uint8_t *begin, uint8_t *end);
+
 /* A field with its number; nothing for the default, as proto3 does. */
 void protobuf_bytes_to(struct buf *out, uint32_t number, struct slice bytes);
 void protobuf_number_to(struct buf *out, uint32_t number, uint64_t value);

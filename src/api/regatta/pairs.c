@@ -96,11 +96,13 @@ void pairs_to(const struct pairs *p, uint32_t number, struct buf *out)
 {
     for (size_t i = 0; i < p->count; i++) {
         const Mvcc__V1__KeyValue *kv = p->list[i];
-        protobuf_message_head_to(out, number, encoded_size(kv));
-        protobuf_bytes_to(out, KV_KEY, grpc_slice(kv->key));
-        protobuf_number_to(out, KV_CREATE_REVISION, (uint64_t)kv->create_revision);
-        protobuf_number_to(out, KV_MOD_REVISION, (uint64_t)kv->mod_revision);
-        protobuf_bytes_to(out, KV_VALUE, grpc_slice(kv->value));
+        uint8_t *begin = protobuf_message_begin(out, 2 * PROTOBUF_HEAD_MAX + kv->key.len +
+                                                         kv->value.len + 2 * PROTOBUF_NUMBER_MAX);
+        uint8_t *to = protobuf_put_bytes(begin, KV_KEY, grpc_slice(kv->key));
+        to = protobuf_put_number(to, KV_CREATE_REVISION, (uint64_t)kv->create_revision);
+        to = protobuf_put_number(to, KV_MOD_REVISION, (uint64_t)kv->mod_revision);
+        to = protobuf_put_bytes(to, KV_VALUE, grpc_slice(kv->value));
+        protobuf_message_end(out, number, begin, to);
     }
 }
 

@@ -74,18 +74,17 @@ static void reply_found(struct grpc_call *g, const struct range_op *r, const str
 {
     Regatta__V1__ResponseHeader header = regatta_header(grpc_context(g), r->o.call.op.table, 0);
     Regatta__V1__RangeResponse reply = REGATTA__V1__RANGE_RESPONSE__INIT;
-    struct buf out = {0};
+    struct buf *out = grpc_message(g);
     reply.header = &header;
     const size_t size = regatta__v1__range_response__get_packed_size(&reply);
-    (void)regatta__v1__range_response__pack(&reply, buf_reserve(&out, size + found->pairs.bytes));
-    buf_extend(&out, size);
+    (void)regatta__v1__range_response__pack(&reply, buf_reserve(out, size + found->pairs.bytes));
+    buf_extend(out, size);
     if (!r->q->count_only) {
-        pairs_to(&found->pairs, RANGE_KVS, &out);
+        pairs_to(&found->pairs, RANGE_KVS, out);
     }
-    protobuf_number_to(&out, RANGE_MORE, found->is_more ? 1 : 0);
-    protobuf_number_to(&out, RANGE_COUNT, (uint64_t)found->count);
-    grpc_reply_packed(g, buf_slice(&out));
-    buf_deinit(&out);
+    protobuf_number_to(out, RANGE_MORE, found->is_more ? 1 : 0);
+    protobuf_number_to(out, RANGE_COUNT, (uint64_t)found->count);
+    grpc_reply_message(g);
 }
 
 static void answer(struct grpc_op *o, const struct result *result)

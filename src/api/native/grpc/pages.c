@@ -30,98 +30,51 @@ enum {
     VERSION_TIME_MS = 5
 };
 
-#define FIELDS_MAX     9
-#define HEAD_BYTES_MAX (1 + PROTOBUF_VARINT_MAX) /* of a field: its tag, and a number */
-
-/* One field of an element. Zero and nothing are not written. */
-struct field {
-    uint32_t number;
-    bool is_bytes;
-    uint64_t value; /* of a number; of bytes their size */
-    const uint8_t *bytes;
-};
-
-/* An element of a repeated field: a message of its own. */
-struct element {
-    struct field fields[FIELDS_MAX];
-    size_t count;
-    size_t size; /* of all fields, encoded */
-};
-
-static void add_number(struct element *e, uint32_t number, uint64_t value)
-{
-    if (value != 0) {
-        e->fields[e->count++] = (struct field){.number = number, .value = value};
-        e->size += protobuf_number_size(number, value);
-    }
-}
-
-static void add_bytes(struct element *e, uint32_t number, struct slice bytes)
-{
-    if (bytes.size > 0) {
-        e->fields[e->count++] = (struct field){
-            .number = number, .is_bytes = true, .value = bytes.size, .bytes = bytes.data};
-        e->size += protobuf_bytes_size(number, bytes.size);
-    }
-}
-
-static uint8_t *put_head(uint8_t *to, uint32_t number, bool is_bytes, uint64_t value)
-{
-    *to++ = (uint8_t)(number << 3 | (uint32_t)(is_bytes ? PROTOBUF_BYTES : PROTOBUF_VARINT));
-    return protobuf_put_varint(to, value);
-}
-
-static void element_to(struct buf *out, uint32_t number, const struct element *e)
-{
-    uint8_t *begin = buf_reserve(out, HEAD_BYTES_MAX + e->size);
-    uint8_t *to = put_head(begin, number, true, e->size);
-    for (size_t i = 0; i < e->count; i++) {
-        const struct field *f = &e->fields[i];
-        to = put_head(to, f->number, f->is_bytes, f->value);
-        if (f->is_bytes) {
-            memcpy(to, f->bytes, (size_t)f->value);
-            to += f->value;
-        }
-    }
-    buf_extend(out, (size_t)(to - begin));
-}
+#define RECORD_NUMBERS  7 /* fields */
+#define VERSION_NUMBERS 2
 
 static void resume_to(struct buf *out, uint32_t number, const struct result *result)
 {
     protobuf_bytes_to(out, number, grpc_slice(resume_point(result)));
 }
 
+static size_t record_size_max(const struct row *row)
+{
+    return 2 * PROTOBUF_HEAD_MAX + row->key.size + row->value.size +
+           RECORD_NUMBERS * PROTOBUF_NUMBER_MAX;
+}
+
 static void record_to(struct buf *out, const struct row *row, bool keys_only, uint64_t now_ms)
 {
-    struct element e;
-    e.count = e.size = 0;
-    add_bytes(&e, RECORD_KEY, row->key);
+    uint8_t *begin = protobuf_message_begin(out, record_size_max(row));
+    uint8_t *to = protobuf_put_bytes(begin, RECORD_KEY, row->key);
     if (!keys_only) {
-        add_number(&e, RECORD_TYPE, (uint64_t)value_type_of(row->type));
+        to = protobuf_put_number(to, RECORD_TYPE, (uint64_t)value_type_of(row->type));
         if (row->type == TYPE_STRING) {
-            add_bytes(&e, RECORD_VALUE, row->value);
+            to = protobuf_put_bytes(to, RECORD_VALUE, row->value);
         } else {
-            add_number(&e, RECORD_COUNT, (uint64_t)row->number);
+            to = protobuf_put_number(to, RECORD_COUNT, (uint64_t)row->number);
         }
-        add_number(&e, RECORD_REVISION, row->mod_revision);
-        add_number(&e, RECORD_CREATE_REVISION, row->create_revision);
-        add_number(&e, RECORD_VERSION, row->version);
-        add_number(&e, RECORD_EXPIRE_AT_MS, row->expiry_ms);
-        add_number(&e, RECORD_TTL_MS, ttl_left(row->expiry_ms, now_ms));
+        to = protobuf_put_number(to, RECORD_REVISION, row->mod_revision);
+        to = protobuf_put_number(to, RECORD_CREATE_REVISION, row->create_revision);
+        to = protobuf_put_number(to, RECORD_VERSION, row->version);
+        to = protobuf_put_number(to, RECORD_EXPIRE_AT_MS, row->expiry_ms);
+        to = protobuf_put_number(to, RECORD_TTL_MS, ttl_left(row->expiry_ms, now_ms));
     }
-    element_to(out, RANGE_RECORDS, &e);
+    protobuf_message_end(out, RANGE_RECORDS, begin, to);
 }
 
 static void version_to(struct buf *out, const struct row *row)
 {
-    struct element e;
-    e.count = e.size = 0;
-    add_number(&e, VERSION_NUMBER, row->mod_revision);
-    add_bytes(&e, VERSION_ID, row->key);
-    add_bytes(&e, VERSION_VALUE, row->value);
-    add_bytes(&e, VERSION_AUTHOR, row->author);
-    add_number(&e, VERSION_TIME_MS, (uint64_t)row->number);
-    element_to(out, LOG_VERSIONS, &e);
+    const size_t size_max = 3 * PROTOBUF_HEAD_MAX + row->key.size + row->value.size +
+                            row->author.size + VERSION_NUMBERS * PROTOBUF_NUMBER_MAX;
+    uint8_t *begin = protobuf_message_begin(out, size_max);
+    uint8_t *to = protobuf_put_number(begin, VERSION_NUMBER, row->mod_revision);
+    to = protobuf_put_bytes(to, VERSION_ID, row->key);
+    to = protobuf_put_bytes(to, VERSION_VALUE, row->value);
+    to = protobuf_put_bytes(to, VERSION_AUTHOR, row->author);
+    to = protobuf_put_number(to, VERSION_TIME_MS, (uint64_t)row->number);
+    protobuf_message_end(out, LOG_VERSIONS, begin, to);
 }
 
 static void range_to(struct buf *out, const struct answering *a)

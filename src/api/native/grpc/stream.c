@@ -16,9 +16,8 @@ struct stream {
     struct op op; /* what is asked for; `limit` counts for the whole */
     struct source *source;
     struct source_page page;
-    struct buf message; /* that is sent */
-    struct buf last;    /* key of the last row */
-    uint64_t rows;      /* delivered, or counted */
+    struct buf last; /* key of the last row */
+    uint64_t rows;   /* delivered, or counted */
     bool is_paging;
     bool is_stalled;
 };
@@ -28,7 +27,6 @@ static void next_page(struct stream *s);
 static void release(struct stream *s)
 {
     source_close(&s->source);
-    buf_deinit(&s->message);
     buf_deinit(&s->last);
     s->g->user = NULL;
 }
@@ -54,9 +52,8 @@ static void send_rows(struct stream *s, const struct row *rows, size_t count, bo
                                   .value = buf_slice(&s->last)};
     const struct answering a = {
         .op = &s->op, .result = &result, .now_ms = router_now_ms(grpc_context(s->g)->router)};
-    buf_clear(&s->message);
-    page_to(&s->message, &a);
-    grpc_send_packed(s->g, buf_slice(&s->message));
+    page_to(grpc_message(s->g), &a);
+    grpc_send_message(s->g);
 }
 
 static void take_page(struct stream *s, const struct source_page *p)
