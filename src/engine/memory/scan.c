@@ -13,7 +13,8 @@ struct scan_state {
     bool is_done;
     bool is_long; /* more than one leaf */
     bool has_bound;
-    struct buf bound; /* where the next leaf begins (forward) or ends (reverse) */
+    struct slice bound; /* where the next leaf begins (forward) or ends (reverse) */
+    struct buf edge;    /* that, behind the first leaf */
     size_t next;
     size_t count;
     struct version *versions[LEAF_MAX];
@@ -31,17 +32,16 @@ void memory_scan_open(struct scan *scan, const struct reader *r, struct slice fr
     s->is_done = false;
     s->is_long = false;
     s->has_bound = !is_reverse || to.data != NULL;
-    s->bound = (struct buf){0};
+    s->bound = is_reverse ? to : from;
+    s->edge = (struct buf){0};
     s->next = 0;
     s->count = 0;
-    keep_key(&s->bound, is_reverse ? to : from);
     *scan = (struct scan){r->engine, s};
 }
 
 static void find_leaf(const struct scan_state *s, const struct tree *t, struct tree_range *range)
 {
-    const struct slice bound = buf_slice(&s->bound);
-    const struct slice start = s->has_bound ? bound : (struct slice){NULL, 0};
+    const struct slice start = s->has_bound ? s->bound : (struct slice){NULL, 0};
     tree_range(t, start, s->is_reverse ? TREE_BEFORE : TREE_FROM, range);
 }
 
@@ -60,9 +60,8 @@ struct part {
 
 static struct part part_of(const struct scan_state *s, const struct tree_range *range)
 {
-    const struct slice bound = buf_slice(&s->bound);
-    struct part p = {.low = s->is_reverse ? s->from : bound,
-                     .high = s->is_reverse ? bound : s->to,
+    struct part p = {.low = s->is_reverse ? s->from : s->bound,
+                     .high = s->is_reverse ? s->bound : s->to,
                      .has_high = s->is_reverse ? s->has_bound : s->to.data != NULL,
                      .is_whole = true};
     if (range->lower.data != NULL && slice_compare(range->lower, p.low) >= 0) {
@@ -103,6 +102,7 @@ static bool is_in(const struct part *p, struct slice key)
 static void fill(struct scan_state *s, const struct tree *t)
 {
     struct version *heads[LEAF_MAX];
+    struct slice keys[LEAF_MAX];
     struct tree_range range;
     find_leaf(s, t, &range);
     const struct part part = part_of(s, &range);
@@ -111,15 +111,20 @@ static void fill(struct scan_state *s, const struct tree *t)
     s->count = 0;
     for (size_t i = 0; i < count; i++) {
         struct version *v = version_visible(heads[i], s->revision);
-        if (v != NULL && is_in(&part, version_key(v))) {
+        if (v == NULL) {
+            continue;
+        }
+        keys[s->count] = version_key(v);
+        if (is_in(&part, keys[s->count])) {
             s->versions[s->count++] = v;
         }
     }
-    versions_sort(s->versions, s->count);
+    versions_sort(s->versions, keys, s->count, part.skip);
     const struct slice edge = s->is_reverse ? range.lower : range.upper;
     s->is_done = edge.data == NULL;
     if (!s->is_done) {
-        keep_key(&s->bound, edge);
+        keep_key(&s->edge, edge);
+        s->bound = buf_slice(&s->edge);
         s->has_bound = true;
         s->is_done = s->is_reverse ? slice_compare(edge, s->from) <= 0
                                    : s->to.data != NULL && slice_compare(edge, s->to) >= 0;
@@ -148,7 +153,7 @@ enum err memory_scan_next(struct scan *scan, struct record *record)
 
 void memory_scan_close(struct scan *scan)
 {
-    buf_deinit(&scan->state->bound);
+    buf_deinit(&scan->state->edge);
     mem_free(scan->state);
     scan->state = NULL;
 }

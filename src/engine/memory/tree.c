@@ -275,15 +275,10 @@ static void sort_in(struct version **versions, uint64_t *heads, size_t i, size_t
     versions[i] = v;
 }
 
-/* Heads of the keys behind the bytes that all of them share, so that they say as much as they can.
- */
-static void fill_heads(struct version *const *versions, uint64_t *heads, size_t count)
+/* Heads of the keys behind the bytes that all of them share, so that they say as much as they can;
+ * the first `skip` are known to be shared. */
+static void fill_heads(const struct slice *keys, uint64_t *heads, size_t count, size_t skip)
 {
-    struct slice keys[LEAF_MAX];
-    size_t skip = 0;
-    for (size_t i = 0; i < count; i++) {
-        keys[i] = version_key(versions[i]);
-    }
     for (bool is_last = false; !is_last;) {
         uint64_t differs = 0;
         for (size_t i = 0; i < count; i++) {
@@ -305,7 +300,7 @@ static bool are_ascending(const uint64_t *heads, size_t count)
     return is_ascending;
 }
 
-void versions_sort(struct version **versions, size_t count)
+void versions_sort(struct version **versions, const struct slice *keys, size_t count, size_t skip)
 {
     static const size_t gaps[] = {23, 10, 4, 1};
     uint64_t heads[LEAF_MAX];
@@ -313,7 +308,7 @@ void versions_sort(struct version **versions, size_t count)
     if (count < 2) {
         return;
     }
-    fill_heads(versions, heads, count);
+    fill_heads(keys, heads, count, skip);
     if (are_ascending(heads, count)) { /* as a split has left them */
         return;
     }

@@ -88,8 +88,9 @@ bool leaf_unmark(struct leaf *l, unsigned slot);
 /* Copies the versions of a leaf, unordered; returns how many (at most LEAF_MAX). */
 size_t leaf_versions(const struct leaf *l, struct version **versions);
 
-/* Sorts versions by key; at most LEAF_MAX. */
-void versions_sort(struct version **versions, size_t count);
+/* Sorts versions by their keys, which are given as `keys` and stay as they are; at most LEAF_MAX.
+ * All keys share their first `skip` bytes, or more. */
+void versions_sort(struct version **versions, const struct slice *keys, size_t count, size_t skip);
 
 /* Writer. Replaces the version at `place` by one with the same key. */
 void tree_replace(struct tree_place *place, struct version *version);

@@ -304,12 +304,16 @@ static struct separator *shrink(struct tree *t, struct path *path, unsigned dept
 static void split_leaf(struct tree *t, struct version *version)
 {
     struct version *sorted[LEAF_MAX];
+    struct slice keys[LEAF_MAX];
     struct path path;
     const struct slice key = version_key(version);
     path_find(t, key, &path);
     const size_t count = leaf_versions(path.leaf, sorted);
     CHECK(count == LEAF_MAX);
-    versions_sort(sorted, count);
+    for (size_t i = 0; i < count; i++) {
+        keys[i] = version_key(sorted[i]);
+    }
+    versions_sort(sorted, keys, count, 0);
     const bool is_append = slice_compare(version_key(sorted[count - 1]), key) < 0;
     const size_t cut =
         is_append ? count : count / 2; /* keys that come in order fill their leaves */
