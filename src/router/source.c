@@ -40,10 +40,8 @@ struct strand {
 struct source {
     struct router *router;
     struct source_config config;
-    struct arena arena; /* of the config's bytes */
-    struct strand *strands;
-    size_t strand_count;
-    struct strand **heap; /* [strand_count]; see heap_build() */
+    uint8_t *bytes;       /* of the config */
+    struct strand **heap; /* [strand_count] of several; see heap_build() */
     size_t heap_count;
     size_t waiting; /* calls under way */
     struct source_page *page;
@@ -53,50 +51,57 @@ struct source {
     uint64_t given; /* before this page */
     enum err err;
     bool is_closed;
+    size_t strand_count;
+    struct strand strands[];
 };
 
-static bool is_merged(const struct source *s)
+/* Copies the bytes of the config. */
+static void keep_config(struct source *s, const struct source_config *config)
 {
-    return s->config.kind == SOURCE_RANGE;
-}
-
-static const struct table *table_of(const struct source *s)
-{
-    return catalogue_by_id(s->router->catalogue, s->config.table);
-}
-
-static void add_strands(struct source *s)
-{
-    const struct table *t = table_of(s);
-    const bool is_all = is_merged(s) && t != NULL && t->options.partition == PARTITION_KEY;
-    s->strand_count = is_all ? router_shards(s->router) : 1;
-    s->strands = mem_zero(s->strand_count, sizeof(*s->strands));
-    s->heap = mem_zero(s->strand_count, sizeof(struct strand *));
-    for (size_t i = 0; i < s->strand_count; i++) {
-        struct strand *d = &s->strands[i];
-        d->source = s;
-        d->below = s->config.below;
-        if (is_all) {
-            d->shard = (uint32_t)i;
-        } else if (s->config.kind == SOURCE_SHARD) {
-            d->shard = s->config.shard;
-        } else if (t != NULL) {
-            d->shard = router_shard_of(s->router, t, s->config.key);
-        }
+    const size_t to_size = config->to.data == NULL ? 0 : config->to.size;
+    uint8_t *to = s->bytes = mem_alloc(config->key.size + config->from.size + to_size + 1);
+    s->config = *config;
+    s->config.key.data = to;
+    to = slice_put(to, config->key);
+    s->config.from.data = to;
+    to = slice_put(to, config->from);
+    if (config->to.data != NULL) {
+        s->config.to.data = to;
+        (void)slice_put(to, config->to);
     }
+}
+
+static const struct table *table_of(const struct router *r, const struct source_config *config)
+{
+    return catalogue_by_id(r->catalogue, config->table);
+}
+
+static uint32_t first_shard(const struct router *r, const struct source_config *config)
+{
+    const struct table *t = table_of(r, config);
+    if (config->kind == SOURCE_SHARD || t == NULL) {
+        return config->kind == SOURCE_SHARD ? config->shard : 0;
+    }
+    return router_shard_of(r, t, config->key);
 }
 
 struct source *source_open(struct router *r, const struct source_config *config)
 {
-    struct source *s = mem_zero(1, sizeof(*s));
+    const struct table *t = table_of(r, config);
+    const bool is_all =
+        config->kind == SOURCE_RANGE && t != NULL && t->options.partition == PARTITION_KEY;
+    const size_t count = is_all ? router_shards(r) : 1;
+    struct source *s = mem_zero(1, sizeof(*s) + count * sizeof(struct strand));
     s->router = r;
-    s->config = *config;
-    s->config.key = arena_copy(&s->arena, config->key);
-    s->config.from = arena_copy(&s->arena, config->from);
-    if (config->to.data != NULL) {
-        s->config.to = arena_copy(&s->arena, config->to);
+    keep_config(s, config);
+    s->strand_count = count;
+    s->heap = count > 1 ? mem_alloc(count * sizeof(struct strand *)) : NULL;
+    for (size_t i = 0; i < count; i++) {
+        struct strand *d = &s->strands[i];
+        d->source = s;
+        d->below = config->below;
+        d->shard = is_all ? (uint32_t)i : first_shard(r, config);
     }
-    add_strands(s);
     return s;
 }
 
@@ -114,9 +119,8 @@ static void free_source(struct source *s)
         buf_deinit(&s->strands[i].kept);
         buf_deinit(&s->strands[i].edge);
     }
-    arena_deinit(&s->arena);
+    mem_free(s->bytes);
     mem_free(s->heap);
-    mem_free(s->strands);
     mem_free(s->rows);
     mem_free(s);
 }
@@ -213,7 +217,7 @@ static void send(struct strand *d, call_fn done)
     d->call.done = done;
     d->call.order = s->config.order;
     d->call.view = planted("newer-pages") ? NULL : d->view;
-    const struct table *t = table_of(s);
+    const struct table *t = table_of(s->router, &s->config);
     if (t == NULL || !atomic_load(&s->router->node->is_ready)) {
         router_call(s->router, &d->call); /* is refused, in its own time */
         return;
