@@ -2,7 +2,8 @@
 
 h2load sends one request again and again, so gets are of one key, puts of one key; the tables hold
 KEYS others. It counts HTTP's status, which gRPC's errors do not change: each server's answers are
-read once before it is measured. A range has an end, since etcd counts all keys whatever the limit.
+read once before it is measured. A range has an end, since etcd counts all keys whatever the limit;
+an open one, in which each shard has far more rows than are asked for, has no peer.
 """
 import sys
 
@@ -39,10 +40,10 @@ class Target:
         return call(self.server.port, *request, tls=self.tls)
 
     def request(self, kind):
-        """The request for get, put or range; ends the bench when its answer is wrong."""
+        """The request for get, put, range or open range; ends the bench when its answer is wrong."""
         d = self.dialect
-        if kind == "range":
-            request = d.range(key(0), key(ROWS), ROWS)
+        if "range" in kind:
+            request = d.range(key(0), key(KEYS if kind == "open range" else ROWS), ROWS)
             seen = d.rows(self.ask(request))
             wanted = [(key(i), VALUE) for i in range(ROWS)]
         else:
@@ -164,6 +165,8 @@ def memory(report, args, folder):
         compare(report, name, "range", regatta, other, etcd_goal("range", 8))
         compare(report, f"gRPC range of {ROWS} rows over 16 shards, 10 × 10", "range",
                 ours_of(ours, [Native()]), other, "")
+        compare(report, f"gRPC open range of {ROWS} rows over 16 shards, 10 × 10", "open range",
+                ours_of(ours, [Native()]), None, "")
     finally:
         for target in (static, other):
             if target:
