@@ -138,9 +138,50 @@ static void test_pages(void)
     }
 }
 
+#define SEQUENCES     5
+#define SEQUENCE_ROWS 2000
+
+/* Row `i` of sequence `n`, as the last of all so far. */
+static void put_row(struct engine *e, size_t n, size_t i, uint64_t revision)
+{
+    char key[32];
+    const int size = snprintf(key, sizeof(key), "%c%06zu", (char)('a' + (int)n), i);
+    struct lookup l = {.engine = e, .key = slice_of(key, (size_t)size)};
+    const struct record record = {
+        .key = l.key, .mod_revision = revision, .create_revision = revision, .version = 1};
+    engine_begin(e);
+    EXPECT_EQ(ERR_NOT_FOUND, engine_find(&l, ENGINE_NO_WAIT, NULL));
+    engine_put(&l, &record);
+    EXPECT_EQ(ERR_OK, engine_commit(e, revision));
+}
+
+static uint64_t bytes_of_sequences(bool are_mixed)
+{
+    struct epoch epoch;
+    epoch_init(&epoch);
+    struct engine *e = memory_open(&epoch, 0);
+    for (size_t i = 0; i < SEQUENCES * SEQUENCE_ROWS; i++) {
+        const size_t n = are_mixed ? i % SEQUENCES : i / SEQUENCE_ROWS;
+        put_row(e, n, are_mixed ? i / SEQUENCES : i % SEQUENCE_ROWS, i + 1);
+    }
+    while (engine_collect(e, 1000)) {
+    }
+    const uint64_t bytes = engine_stats(e).used_bytes;
+    engine_close(&e);
+    return bytes;
+}
+
+/* Rows that come in order fill their leaves, also when several such sequences take turns. */
+static void test_sequences(void)
+{
+    const uint64_t in_order = bytes_of_sequences(false);
+    const uint64_t mixed = bytes_of_sequences(true);
+    EXPECT(mixed < in_order + in_order / 10);
+}
+
 static const struct test_case cases[] = {
     {"conformance", test_conformance}, {"random", test_random}, {"applied", test_applied},
-    {"epochs", test_epochs},           {"pages", test_pages},
+    {"epochs", test_epochs},           {"pages", test_pages},   {"sequences", test_sequences},
 };
 
 TEST_MAIN(cases)

@@ -301,6 +301,22 @@ static struct separator *shrink(struct tree *t, struct path *path, unsigned dept
     return between;
 }
 
+/* How many of the sorted versions stay on the left when `key` comes to a full leaf: half of them.
+ * But keys that come in order, perhaps between others (members of a set, versions of a log), fill
+ * their leaves: the cut is made where such a one comes, right behind the newest version. */
+static size_t cut_of(struct version *const *sorted, size_t count, struct slice key)
+{
+    uint64_t newest = 0;
+    size_t below = 0; /* versions with smaller keys */
+    for (size_t i = 0; i < count; i++) {
+        const uint64_t revision = version_revision(sorted[i]);
+        newest = revision > newest ? revision : newest;
+        below += slice_compare(version_key(sorted[i]), key) < 0 ? 1 : 0;
+    }
+    const bool is_next = below > 0 && version_revision(sorted[below - 1]) == newest;
+    return is_next || below == count ? below : count / 2;
+}
+
 static void split_leaf(struct tree *t, struct version *version)
 {
     struct version *sorted[LEAF_MAX];
@@ -314,10 +330,8 @@ static void split_leaf(struct tree *t, struct version *version)
         keys[i] = version_key(sorted[i]);
     }
     versions_sort(sorted, keys, count, 0);
-    const bool is_append = slice_compare(version_key(sorted[count - 1]), key) < 0;
-    const size_t cut =
-        is_append ? count : count / 2; /* keys that come in order fill their leaves */
-    const struct slice right_first = is_append ? key : version_key(sorted[cut]);
+    const size_t cut = cut_of(sorted, count, key);
+    const struct slice right_first = cut == count ? key : version_key(sorted[cut]);
     struct separator *middle = separator_new(t, version_key(sorted[cut - 1]), right_first);
     struct leaf *left = leaf_new(t, sorted, cut);
     struct leaf *right = leaf_new(t, sorted + cut, count - cut);
