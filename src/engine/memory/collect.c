@@ -3,6 +3,8 @@
 #include "base/mem.h"
 #include "engine/memory/memory_engine.h"
 
+#define DEAD_AHEAD 8 /* versions that are brought into the cache before they are judged */
+
 /* The views at one moment. */
 struct horizon {
     uint64_t closed; /* one bit a slot: those closed by then */
@@ -252,6 +254,15 @@ static bool is_safe(const struct queue_item *item, uint64_t safe)
     return item != NULL && item->epoch != 0 && item->epoch < safe;
 }
 
+/* A dead version was last looked at some turns ago. */
+static void prefetch_dead(const struct memory_engine *e, size_t ahead)
+{
+    const struct queue_item *item = queue_ahead(&e->dead, ahead);
+    if (item != NULL) {
+        __builtin_prefetch(item->object, 1);
+    }
+}
+
 bool memory_collect(struct engine *engine, size_t budget)
 {
     struct memory_engine *e = memory_of(engine);
@@ -270,8 +281,12 @@ bool memory_collect(struct engine *engine, size_t budget)
         stats_update(e);
         return true;
     }
+    for (size_t i = 0; i < DEAD_AHEAD && i < budget; i++) {
+        prefetch_dead(e, i);
+    }
     while (budget > 0 && is_safe(item = queue_first(&e->dead), safe)) {
         const struct queue_item copy = *item;
+        prefetch_dead(e, DEAD_AHEAD);
         queue_pop(&e->dead);
         judge(e, &horizon, &copy, false);
         budget--;

@@ -9,17 +9,13 @@
 
 _Static_assert(sizeof(struct tree_place) <= sizeof(((struct lookup *)NULL)->place),
                "a lookup holds a place");
+_Static_assert(_Alignof(struct tree_place) <= _Alignof(struct lookup), "and where it must lie");
 
-static struct tree_place place_of(const struct lookup *l)
+/* Not a copy: one that is made right behind a write to it waits until all earlier writes, of which
+ * many are to cold memory, have left the processor's store buffer. */
+static struct tree_place *place_of(struct lookup *l)
 {
-    struct tree_place place;
-    memcpy(&place, l->place, sizeof(place));
-    return place;
-}
-
-static void place_keep(struct lookup *l, const struct tree_place *place)
-{
-    memcpy(l->place, place, sizeof(*place));
+    return (struct tree_place *)(void *)l->place;
 }
 
 static void retire(void *arg, void *object, size_t size)
@@ -132,8 +128,8 @@ static enum err memory_approach(struct lookup *lookups, size_t count, enum engin
     for (size_t i = 0; i < count; i++) {
         const struct memory_engine *e = memory_of(lookups[i].engine);
         CHECK(e->is_writing);
-        tree_remember(&e->tree, &places[i]);
-        place_keep(&lookups[i], &places[i]);
+        *place_of(&lookups[i]) = places[i];
+        tree_remember(&e->tree, place_of(&lookups[i]));
     }
     return ERR_OK;
 }
@@ -144,25 +140,24 @@ static enum err memory_find(struct lookup *l, enum engine_wait wait, struct aren
     (void)arena;
     const struct memory_engine *e = memory_of(l->engine);
     CHECK(e->is_writing);
-    struct tree_place place = place_of(l);
-    tree_find_again(&e->tree, l->key, &place);
-    place_keep(l, &place);
-    return decode_visible(place.version, REVISION_MAX, &l->record);
+    struct tree_place *place = place_of(l);
+    tree_find_again(&e->tree, l->key, place);
+    return decode_visible(place->version, REVISION_MAX, &l->record);
 }
 
 /* The place of `l` as it is now; a write at `revision` follows. */
-static struct tree_place place_to_write(struct memory_engine *e, const struct lookup *l,
-                                        uint64_t revision)
+static struct tree_place *place_to_write(struct memory_engine *e, struct lookup *l,
+                                         uint64_t revision)
 {
     CHECK(e->is_writing);
     CHECK(l->key.size >= 1);
     CHECK(l->key.size <= ENGINE_KEY_MAX);
     CHECK(revision > atomic_load_explicit(&e->published, memory_order_relaxed));
-    struct tree_place place = place_of(l);
-    if (!tree_is_current(&e->tree, &place)) {
-        tree_find_again(&e->tree, l->key, &place);
+    struct tree_place *place = place_of(l);
+    if (!tree_is_current(&e->tree, place)) {
+        tree_find_again(&e->tree, l->key, place);
     }
-    CHECK(place.version == NULL || revision >= version_revision(place.version));
+    CHECK(place->version == NULL || revision >= version_revision(place->version));
     e->last_revision = revision > e->last_revision ? revision : e->last_revision;
     return place;
 }
@@ -203,34 +198,32 @@ static void memory_put(struct lookup *l, const struct record *record)
     DCHECK(slice_equal(record->key, l->key));
     CHECK(record->value.size <= ENGINE_VALUE_MAX);
     CHECK(record->mod_revision <= REVISION_MAX);
-    struct tree_place place = place_to_write(e, l, record->mod_revision);
-    struct version *head = place.version;
+    struct tree_place *place = place_to_write(e, l, record->mod_revision);
+    struct version *head = place->version;
     sweep_notice(&e->sweep, l->key);
     if (head == NULL) {
-        tree_insert(&e->tree, &place, version_new(e->slab, record, false, NULL));
+        tree_insert(&e->tree, place, version_new(e->slab, record, false, NULL));
         e->rows++;
         e->writes++;
         return; /* `place` is of the past */
     }
     if (version_is_deleted(head)) {
-        replace_head(e, &place, version_new(e->slab, record, false, head));
+        replace_head(e, place, version_new(e->slab, record, false, head));
         e->rows++;
     } else if (version_revision(head) > atomic_load_explicit(&e->published, memory_order_relaxed)) {
-        replace_unseen(e, &place, record);
+        replace_unseen(e, place, record);
     } else {
-        replace_head(e, &place, version_new(e->slab, record, false, head));
+        replace_head(e, place, version_new(e->slab, record, false, head));
     }
-    place_keep(l, &place);
 }
 
 static void memory_erase(struct lookup *l, uint64_t revision)
 {
     struct memory_engine *e = memory_of(l->engine);
     CHECK(revision <= REVISION_MAX);
-    struct tree_place place = place_to_write(e, l, revision);
-    if (place.version != NULL && !version_is_deleted(place.version)) {
-        erase_head(e, &place, revision);
-        place_keep(l, &place);
+    struct tree_place *place = place_to_write(e, l, revision);
+    if (place->version != NULL && !version_is_deleted(place->version)) {
+        erase_head(e, place, revision);
     }
 }
 

@@ -56,6 +56,12 @@ struct queue_item *queue_first(struct queue *q)
     return q->count == 0 ? NULL : &q->head->items[q->head_index];
 }
 
+const struct queue_item *queue_ahead(const struct queue *q, size_t ahead)
+{
+    const size_t index = q->head_index + ahead;
+    return ahead < q->count && index < QUEUE_CHUNK_MAX ? &q->head->items[index] : NULL;
+}
+
 void queue_pop(struct queue *q)
 {
     CHECK(q->count > 0);

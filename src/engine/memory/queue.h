@@ -42,6 +42,9 @@ void queue_seal(struct queue *q, uint64_t epoch);
 /* The oldest item, or NULL. Valid until popped. */
 struct queue_item *queue_first(struct queue *q);
 
+/* The item `ahead` behind the oldest one; NULL when it does not exist, or lies in another chunk. */
+const struct queue_item *queue_ahead(const struct queue *q, size_t ahead);
+
 /* Takes the oldest item away, which has been sealed. */
 void queue_pop(struct queue *q);
 

@@ -124,6 +124,11 @@ void *slab_get(struct slab *s, size_t size)
     if (b->free_list == NULL && b->object_size > (size_t)(b->end - b->fresh)) {
         unlist_block(s, b);
     }
+    const struct block *after = s->with_room[class];
+    if (after != NULL) { /* what is given next, and then, may not have been touched for long */
+        __builtin_prefetch(after->free_list);
+        __builtin_prefetch(after->next);
+    }
     return object;
 }
 

@@ -125,7 +125,10 @@ bool tree_is_current(const struct tree *t, const struct tree_place *place)
            (place->version == NULL || leaf_version(place->leaf, place->slot) == place->version);
 }
 
-/* Brings the versions whose tags match into the cache: nearly always one. */
+#define VERSION_HEAD_USUAL ((size_t)24) /* bytes of a version before its key */
+
+/* Brings the versions whose tags match into the cache, nearly always one each: up to where the
+ * value begins. */
 static void prefetch_versions(const struct slice *keys, struct tree_place *places, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -142,7 +145,7 @@ static void prefetch_versions(const struct slice *keys, struct tree_place *place
                 leaf_version(places[i].leaf, (unsigned)__builtin_ctzll(slots));
             if (v != NULL) {
                 __builtin_prefetch(v);
-                __builtin_prefetch((const uint8_t *)v + 64);
+                __builtin_prefetch((const uint8_t *)v + VERSION_HEAD_USUAL + keys[i].size);
             }
         }
     }

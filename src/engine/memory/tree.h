@@ -28,8 +28,9 @@ struct tree {
     uint64_t members;            /* changes whenever a row comes or goes */
 };
 
-/* Where a key is, or would be. */
-struct tree_place {
+/* Where a key is, or would be. It lies in what a struct lookup keeps for its engine, hence the
+ * attribute. */
+struct __attribute__((may_alias)) tree_place {
     struct leaf *leaf;
     struct version *version; /* NULL: the key is absent */
     uint64_t slots;          /* one bit for each slot with that tag */
