@@ -126,7 +126,9 @@ void *slab_get(struct slab *s, size_t size)
     }
     const struct block *after = s->with_room[class];
     if (after != NULL) { /* what is given next, and then, may not have been touched for long */
-        __builtin_prefetch(after->free_list);
+        const uint8_t *next = after->free_list != NULL ? after->free_list : after->fresh;
+        __builtin_prefetch(next);
+        __builtin_prefetch(next + after->object_size - 1);
         __builtin_prefetch(after->next);
     }
     return object;

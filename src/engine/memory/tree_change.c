@@ -307,11 +307,16 @@ static struct separator *shrink(struct tree *t, struct path *path, unsigned dept
 static size_t cut_of(struct version *const *sorted, size_t count, struct slice key)
 {
     uint64_t newest = 0;
-    size_t below = 0; /* versions with smaller keys */
     for (size_t i = 0; i < count; i++) {
         const uint64_t revision = version_revision(sorted[i]);
         newest = revision > newest ? revision : newest;
-        below += slice_compare(version_key(sorted[i]), key) < 0 ? 1 : 0;
+    }
+    size_t below = 0; /* versions with smaller keys */
+    for (size_t end = count; below < end;) {
+        const size_t middle = (below + end) / 2;
+        const bool is_below = slice_compare(version_key(sorted[middle]), key) < 0;
+        below = is_below ? middle + 1 : below;
+        end = is_below ? end : middle;
     }
     const bool is_next = below > 0 && version_revision(sorted[below - 1]) == newest;
     return is_next || below == count ? below : count / 2;
