@@ -133,8 +133,8 @@ void engine_put_unseen(struct engine *e, const struct record *record);
 void engine_erase_unseen(struct engine *e, struct slice key, uint64_t revision);
 
 /* Takes rows with from <= key < to away: memory: at most `limit`; disk: all, by one range
- * tombstone. Nobody reads such rows any more (a dropped table or collection). True: all are gone.
- */
+ * tombstone. True: all are gone, for readers at the commit, as if each had been erased; in steps it
+ * is for rows that nobody reads any more (a dropped table or collection). */
 bool engine_erase_range(struct engine *e, struct slice from, struct slice to, uint64_t revision,
                         size_t limit);
 

@@ -2,11 +2,11 @@
 #include "model/state.h"
 #include "model/varint.h"
 
-/* Rows that a delete-range takes at a time: twice as many each time, because to open a scan costs
- * an engine on disk a look at every row that the batch has changed so far. */
-#define DELETE_CHUNK_FIRST 256
-#define DELETE_CHUNK_MAX   16384
-#define DELETE_CHUNK_BYTES ((size_t)1 << 20) /* of their keys, about */
+/* Rows that a delete-range takes one by one, or of a longer one the first. The others go with them
+ * by one range of the engine: a batch of a million rows would hold up every group that commits
+ * meanwhile. A range for each short one would make reads slow, which look at all of them. */
+#define DELETE_ROWS_MAX  4096
+#define DELETE_BYTES_MAX ((size_t)1 << 20) /* of their keys, about */
 
 /* The rows of the op's range. A bound may be one byte longer than a key. */
 static void op_bounds(struct task *t, struct slice *from, struct slice *to)
@@ -96,84 +96,108 @@ enum err op_range(struct task *t)
     return err == ERR_NOT_FOUND ? ERR_OK : err;
 }
 
-/* Keys of rows, in an arena. */
-struct chunk {
-    struct slice *keys;
-    size_t count;
-    size_t room;
+struct taken_key {
+    struct taken_key *next;
+    struct slice key;
 };
 
-/* The keys of the next rows, and where to go on. ERR_NOT_FOUND: there is no more. */
-static enum err next_keys(struct task *t, struct slice *from, struct slice to, struct chunk *c)
+/* The rows that a delete-range has taken so far. */
+struct taken {
+    struct arena arena;
+    struct taken_key *keys; /* of the first ones; in the arena */
+    size_t key_count;
+    size_t key_bytes;
+    uint64_t count;
+    struct arena scratch; /* of one row */
+    struct run run;
+    struct task task; /* ours, with `scratch` */
+};
+
+/* The keys are not all there: the rows go by a range. */
+static bool is_long(const struct taken *taken)
 {
-    struct scan scan = {0};
-    struct record record;
-    size_t bytes = 0;
-    enum err err = rows_open(t, &scan, *from, to, false);
-    while (err == ERR_OK && c->count < c->room && bytes < DELETE_CHUNK_BYTES &&
-           (err = scan_next(&scan, &record)) == ERR_OK) {
-        bytes += record.key.size;
-        c->keys[c->count++] = arena_copy(t->run->arena, record.key);
-    }
-    scan_close(&scan);
-    if (err == ERR_OK) {
-        *from = c->keys[c->count - 1]; /* it will be gone, or it is beyond the limit */
-    }
-    return err;
+    return taken->count > taken->key_count;
 }
 
-/* Deletes the record at `row`; one that has expired goes too, but is not counted. */
-static enum err delete_row(struct task *t, struct slice row)
+static void keep_key(struct taken *taken, struct slice key)
 {
-    struct lookup l = {.engine = t->model->engine, .key = row};
-    struct place p = {.lookup = &l, .table = t->table};
-    const enum err err = row_find(t, &l);
-    if (err != ERR_OK) {
-        return err == ERR_NOT_FOUND ? ERR_OK : err;
-    }
-    p.is_there = true;
-    p.is_live = !is_past(t, l.record.expiry_ms);
-    t->result->count += p.is_live ? 1 : 0;
-    return record_erase(t, &p);
+    struct taken_key *k = arena_get(&taken->arena, sizeof(*k));
+    *k = (struct taken_key){taken->keys, arena_copy(&taken->arena, key)};
+    taken->keys = k;
+    taken->key_count++;
+    taken->key_bytes += key.size;
 }
 
-/* Deletes the next `room` rows, or fewer. ERR_NOT_FOUND: it was the last. */
-static enum err delete_chunk(struct task *t, struct slice *from, struct slice to, size_t room)
+/* Notes one row; what belongs to it goes now. Of a long range on disk the rows of the expiry index
+ * stay: the sweep takes each when it is due, and finds no record to it. */
+static enum err take_row(struct task *t, struct taken *taken, const struct record *record)
+{
+    const bool is_first = !is_long(taken) && taken->key_count < DELETE_ROWS_MAX &&
+                          taken->key_bytes < DELETE_BYTES_MAX;
+    if (is_first) {
+        keep_key(taken, record->key);
+    }
+    taken->count++;
+    t->result->count += is_past(t, record->expiry_ms) ? 0 : 1;
+    arena_reset(&taken->scratch);
+    return record_forget(&taken->task, record, is_first || !t->model->is_durable);
+}
+
+/* Takes the rows from `from` on, up to the op's limit. `end`: behind the last one. */
+static enum err take_rows(struct task *t, struct taken *taken, struct slice from, struct slice *end)
 {
     const uint64_t limit = t->op->limit == 0 ? UINT64_MAX : t->op->limit;
-    struct chunk c = {.keys = arena_get(t->run->arena, room * sizeof(struct slice)), .room = room};
-    enum err end = next_keys(t, from, to, &c);
-    for (size_t i = 0; i < c.count && t->result->count < limit && !is_engine_err(end); i++) {
-        const enum err err = delete_row(t, c.keys[i]);
-        end = err == ERR_OK ? end : err;
+    struct scan scan = {0};
+    struct record record;
+    enum err err = rows_open(t, &scan, from, *end, false);
+    while (err == ERR_OK && (err = scan_next(&scan, &record)) == ERR_OK) {
+        err = take_row(t, taken, &record);
+        if (err == ERR_OK && t->result->count == limit) {
+            *end = row_after(t, record.key);
+            break;
+        }
     }
-    return end;
+    scan_close(&scan);
+    return err == ERR_NOT_FOUND ? ERR_OK : err;
 }
 
-/* However many rows there are, the memory of one chunk is enough; of two, because the second one
- * begins behind a key of the first. */
+/* Takes the rows between `from` and `end` out of the engine. */
+static void erase_taken(struct task *t, const struct taken *taken, struct slice from,
+                        struct slice end)
+{
+    if (is_long(taken)) {
+        const bool is_gone =
+            engine_erase_range(t->model->engine, from, end, t->moment->revision, SIZE_MAX);
+        CHECK(is_gone);
+        return;
+    }
+    for (const struct taken_key *k = taken->keys; k != NULL; k = k->next) {
+        row_erase(t, k->key);
+    }
+}
+
+/* One scan, which reads each record once; then the rows go. However many they are, the memory for
+ * the first ones is enough. */
 enum err op_delete_range(struct task *t)
 {
     struct slice from;
     struct slice to;
-    const uint64_t limit = t->op->limit == 0 ? UINT64_MAX : t->op->limit;
     op_bounds(t, &from, &to);
     t->result->mod_revision = t->moment->revision;
-    enum err end = slice_compare(from, to) < 0 ? ERR_OK : ERR_NOT_FOUND;
-    struct arena arenas[2] = {{0}};
-    size_t room = DELETE_CHUNK_FIRST;
-    for (unsigned turn = 0; end == ERR_OK && t->result->count < limit; turn ^= 1) {
-        struct run run = *t->run;
-        struct task part = *t;
-        arena_reset(&arenas[turn]);
-        run.arena = &arenas[turn];
-        part.run = &run;
-        end = delete_chunk(&part, &from, to, room);
-        room = room < DELETE_CHUNK_MAX ? room * 2 : room;
+    if (slice_compare(from, to) >= 0) {
+        return ERR_OK;
     }
-    arena_deinit(&arenas[0]);
-    arena_deinit(&arenas[1]);
-    return end == ERR_NOT_FOUND ? ERR_OK : end;
+    struct taken taken = {.run = *t->run, .task = *t};
+    taken.run.arena = &taken.scratch;
+    taken.task.run = &taken.run;
+    const enum err err = take_rows(t, &taken, from, &to);
+    if (err == ERR_OK && taken.count > 0) {
+        table_count_add(t->model, t->table, -(int64_t)taken.count);
+        erase_taken(t, &taken, from, to);
+    }
+    arena_deinit(&taken.arena);
+    arena_deinit(&taken.scratch);
+    return err;
 }
 
 enum err op_count(struct task *t)

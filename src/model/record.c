@@ -141,7 +141,7 @@ void garbage_add(struct task *t, uint32_t table, uint64_t incarnation)
 }
 
 /* The record `old` was a collection and is none any more: its rows go later. */
-static enum err collection_drop(struct task *t, const struct place *p, const struct record *old)
+static enum err collection_drop(struct task *t, const struct table *table, const struct record *old)
 {
     uint64_t incarnation;
     if (old->type == RECORD_SET) {
@@ -157,7 +157,7 @@ static enum err collection_drop(struct task *t, const struct place *p, const str
         }
         incarnation = header.incarnation;
     }
-    garbage_add(t, atomic_load_explicit(&p->table->id, memory_order_relaxed), incarnation);
+    garbage_add(t, atomic_load_explicit(&table->id, memory_order_relaxed), incarnation);
     return ERR_OK;
 }
 
@@ -184,6 +184,14 @@ static void expiry_move(struct task *t, struct slice row, uint64_t before, uint6
     }
 }
 
+enum err record_forget(struct task *t, const struct record *record, bool has_index)
+{
+    if (record->expiry_ms != 0 && has_index) {
+        expiry_move(t, record->key, record->expiry_ms, 0);
+    }
+    return has_rows(record) ? collection_drop(t, t->table, record) : ERR_OK;
+}
+
 static enum err erase(struct task *t, struct place *p, bool is_header_only)
 {
     if (!p->is_there) {
@@ -197,7 +205,7 @@ static enum err erase(struct task *t, struct place *p, bool is_header_only)
         expiry_move(t, p->lookup->key, old.expiry_ms, 0);
     }
     if (has_rows(&old) && !is_header_only) {
-        err = collection_drop(t, p, &old);
+        err = collection_drop(t, p->table, &old);
     }
     p->is_there = false;
     p->is_live = false;
@@ -253,7 +261,7 @@ enum err record_write(struct task *t, struct place *p, const struct change *c,
     if (expiry_before != c->expiry_ms) {
         expiry_move(t, p->lookup->key, expiry_before, c->expiry_ms);
     }
-    return dropped.type == RECORD_NONE ? ERR_OK : collection_drop(t, p, &dropped);
+    return dropped.type == RECORD_NONE ? ERR_OK : collection_drop(t, p->table, &dropped);
 }
 
 void result_of_record(struct result *result, const struct record *record)

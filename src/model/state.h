@@ -207,6 +207,10 @@ MUST_CHECK enum err record_erase(struct task *t, struct place *p);
 /* The same, but the rows of its collection stay: another record has them now. */
 MUST_CHECK enum err record_erase_header(struct task *t, struct place *p);
 
+/* The record's row goes, by other means, and is counted elsewhere: takes away what belongs to it,
+ * the row of the expiry index only if `has_index`. Errors: ERR_CORRUPT. */
+MUST_CHECK enum err record_forget(struct task *t, const struct record *record, bool has_index);
+
 /* Notes rows to be reclaimed: those of one collection, or of a whole table (incarnation 0). */
 void garbage_add(struct task *t, uint32_t table, uint64_t incarnation);
 

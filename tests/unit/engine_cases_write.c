@@ -257,6 +257,38 @@ static unsigned count_rows(struct engine *e)
     return count;
 }
 
+/* Readers see all of the range, then nothing of it; views see what they saw. */
+static void test_erase_range_at_once(struct world *w)
+{
+    char name[16];
+    engine_begin(w->e);
+    for (unsigned n = 0; n < 500; n++) {
+        put_in(w, w->e, row_name(name, n), "1");
+    }
+    commit(w, w->e);
+    struct reader view;
+    EXPECT_EQ(ERR_OK, view_open(w->e, &view));
+    expect_latest(w, w->e, "row00100", "1"); /* where there is a cache, it is in it */
+    engine_begin(w->e);
+    erase_range(w, SLICE("row00200"), SLICE("row00300"), SIZE_MAX);
+    erase_range(w, SLICE("row00100"), SLICE("row00400"), SIZE_MAX); /* the other one lies in it */
+    erase_range(w, SLICE("row00150"), SLICE("row00160"), SIZE_MAX);
+    const struct reader writer = engine_writer(w->e);
+    expect_at(w, &writer, "row00100", NULL);
+    expect_at(w, &writer, "row00250", NULL);
+    expect_at(w, &writer, "row00400", "1");
+    expect_latest(w, w->e, "row00100", "1");
+    expect_latest(w, w->e, "row00250", "1");
+    put_in(w, w->e, "row00250", "2");
+    commit(w, w->e);
+    expect_latest(w, w->e, "row00100", NULL);
+    expect_latest(w, w->e, "row00250", "2");
+    EXPECT_EQ(201, count_rows(w->e));
+    expect_at(w, &view, "row00100", "1");
+    expect_at(w, &view, "row00250", "1");
+    view_close(&view);
+}
+
 /* A large range goes in steps over many batches, while other rows are written and read. */
 static void test_erase_range_in_steps(struct world *w)
 {
@@ -461,6 +493,7 @@ const struct conformance_case writer_cases[] = {
     {"approach", test_approach},
     {"erase", test_erase},
     {"erase_range", test_erase_range},
+    {"erase_range_at_once", test_erase_range_at_once},
     {"erase_range_in_steps", test_erase_range_in_steps},
     {"abort", test_abort},
     {"empty_batch", test_empty_batch},

@@ -551,35 +551,6 @@ static void test_budgets(void)
     in_worlds(budgets_of_neighbours);
 }
 
-/* Taken away in several pieces, up to a limit that lies in any of them. */
-static void long_delete_range(struct model_world *w)
-{
-    const size_t rows = 20000;
-    char key[32];
-    for (size_t i = 0; i < rows; i++) {
-        (void)snprintf(key, sizeof(key), "%06zu", i);
-        (void)put(w, slice_of_text(key), SLICE("1"));
-    }
-    const size_t limits[] = {1, 255, 256, 257, 800, 5000, 0};
-    size_t left = rows;
-    for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
-        const size_t wanted = limits[i] == 0 ? left - 1 : limits[i];
-        const struct op op = {
-            .kind = OP_DELETE_RANGE, KEY(""), .other = SLICE("019999"), .limit = limits[i]};
-        EXPECT_EQ(wanted, world_do(w, &op).count);
-        left -= wanted;
-        const struct op first = {.kind = OP_RANGE, KEY(""), .limit = 1};
-        (void)snprintf(key, sizeof(key), "%06zu", rows - left);
-        EXPECT(slice_equal(slice_of_text(key), world_read(w, &first).rows[0].key));
-    }
-    EXPECT_EQ(1, left);
-}
-
-static void test_long_delete_range(void)
-{
-    in_worlds(long_delete_range);
-}
-
 static void random_key(struct model_world *w)
 {
     const struct op draw = {.kind = OP_RANDOM_KEY, .table = WORLD_TABLE};
@@ -902,7 +873,6 @@ static const struct test_case cases[] = {
     {"random members", test_random_members},
     {"logs", test_logs},
     {"budgets", test_budgets},
-    {"long_delete_range", test_long_delete_range},
     {"random key", test_random_key},
     {"views", test_views},
     {"retries", test_retries},

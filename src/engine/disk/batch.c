@@ -109,8 +109,22 @@ void batch_set(struct batch *b, struct batch_entry *e, struct slice row)
     b->change_count++;
 }
 
+/* Each range is looked at for each key that is asked for later. */
+static void forget_ranges_in(struct batch *b, struct slice from, struct slice to)
+{
+    struct batch_range **at = &b->ranges;
+    while (*at != NULL) {
+        if (slice_compare((*at)->from, from) >= 0 && slice_compare((*at)->to, to) <= 0) {
+            *at = (*at)->next;
+        } else {
+            at = &(*at)->next;
+        }
+    }
+}
+
 void batch_erase_range(struct batch *b, struct slice from, struct slice to)
 {
+    forget_ranges_in(b, from, to);
     struct batch_range *r = arena_get(&b->arena, sizeof(*r));
     *r = (struct batch_range){b->ranges, arena_copy(&b->arena, from), arena_copy(&b->arena, to)};
     b->ranges = r;

@@ -67,8 +67,8 @@ void record_cache_show(struct record_cache *c, const struct cache_key *k);
 /* It has changed to `row`; NULL data: it is gone. */
 void record_cache_publish(struct record_cache *c, const struct cache_key *k, struct slice row);
 
-/* The rows with from <= key < to of one part are about to go, for ever: they are not found any
- * more. Nothing of the part is filled until record_cache_open(). */
+/* The rows with from <= key < to of one part are about to go: as they are now they are not found
+ * any more. Nothing of the part is filled until record_cache_open(). */
 void record_cache_erase_range(struct record_cache *c, unsigned part, struct slice from,
                               struct slice to);
 
