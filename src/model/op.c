@@ -74,6 +74,30 @@ bool op_is_read(const struct op *op)
     return false;
 }
 
+static size_t bytes_of_all(const struct op *ops, uint32_t count)
+{
+    size_t bytes = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        bytes += op_bytes(&ops[i]);
+    }
+    return bytes;
+}
+
+size_t op_bytes(const struct op *op)
+{
+    size_t bytes = op->key.size + op->value.size + op->other.size + op->id.size + op->author.size +
+                   op->idempotency_id.size;
+    for (uint32_t i = 0; i < op->item_count; i++) {
+        bytes += op->items[i].size;
+    }
+    for (uint32_t i = 0; i < op->compare_count; i++) {
+        const struct compare *c = &op->compares[i];
+        bytes += c->key.size + c->range_end.size + c->value.size;
+    }
+    return bytes + bytes_of_all(op->ops, op->op_count) +
+           bytes_of_all(op->else_ops, op->else_op_count);
+}
+
 const char *op_name(enum op_kind kind)
 {
     static const char *const names[OP_KIND_COUNT] = {

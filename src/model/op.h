@@ -268,6 +268,9 @@ struct result {
 /* True if the operation changes nothing (OP_TXN: if all its parts do not). */
 bool op_is_read(const struct op *op);
 
+/* All that it refers to, in bytes: keys, values, items, and those of its parts. */
+size_t op_bytes(const struct op *op);
+
 /* Stable lower-case name, for metrics and logs: "put". */
 const char *op_name(enum op_kind kind);
 

@@ -335,6 +335,7 @@ void shard_answer_stuck(struct shard *s)
     struct work_queue ordered = {0};
     struct work_queue pending = s->pending;
     s->pending = (struct work_queue){0};
+    s->pending_bytes = 0;
     release_ordered(s, &ordered);
     for (struct shard_work *w = work_pop(&ordered); w != NULL; w = work_pop(&ordered)) {
         s->host->ordering--;

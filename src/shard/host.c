@@ -52,7 +52,7 @@ static enum err admit(struct shard_host *h, const struct shard *s, const struct 
         return ERR_NOT_FOUND; /* a node without a disk has no disk tables */
     }
     if (s->ordered_works + s->pending.count >= SHARD_WORKS_MAX ||
-        s->ordered_bytes >= SHARD_BYTES_MAX) {
+        s->ordered_bytes + s->pending_bytes >= SHARD_BYTES_MAX) {
         return ERR_BUSY;
     }
     return ERR_OK;
@@ -67,7 +67,7 @@ static void submit_ordered(struct shard_host *h, struct shard_work *w)
         work_push(&h->refused, w);
         return;
     }
-    work_push(&s->pending, w);
+    pending_push(s, w);
     h->ordering++;
     if (!s->is_dirty) {
         s->is_dirty = true;

@@ -85,7 +85,7 @@ static size_t take_pending(struct shard *s, struct log_batch *b, size_t bytes_ma
 {
     size_t entries = 0;
     while (s->pending.count > 0 && entries < CONSENSUS_BATCH_MAX && b->bytes.size < bytes_max) {
-        struct shard_work *w = work_pop(&s->pending);
+        struct shard_work *w = pending_pop(s);
         const enum err e = admit(s, w);
         if (e != ERR_OK) {
             refuse(s, w, e);

@@ -23,7 +23,7 @@
 #define SHARDS_MAX       1023
 #define SHARD_LOOPS_MAX  64
 #define SHARD_WORKS_MAX  65536              /* being ordered in one group: then ERR_BUSY */
-#define SHARD_BYTES_MAX  ((size_t)96 << 20) /* of their entries: then ERR_BUSY */
+#define SHARD_BYTES_MAX  ((size_t)96 << 20) /* of their operations or entries: then ERR_BUSY */
 #define SHARD_APPLY_MAX  1024               /* commands applied as one batch */
 #define SHARD_GATHER_MAX 512                /* works that need no journal: then shard_relieve() */
 #define SHARD_READS_MAX  ((size_t)1 << 16)  /* waiting for a worker on one loop */
@@ -60,6 +60,7 @@ struct shard_work {
 
     /* Private to shard/. */
     bool is_read;
+    size_t pending_bytes; /* of the op, while it waits to be ordered */
     struct shard_work *next;
 };
 

@@ -85,8 +85,9 @@ struct shard {
     struct model *disk;
     struct engine *disk_engine;
     struct consensus *consensus;
-    struct work_queue pending; /* of this turn */
-    struct list ordered;       /* struct log_batch */
+    struct work_queue pending; /* of this turn, or until the journal has room */
+    size_t pending_bytes;
+    struct list ordered; /* struct log_batch */
     size_t ordered_works;
     size_t ordered_bytes;
     bool is_dirty; /* on the host's list */
@@ -239,6 +240,20 @@ static inline struct shard_work *work_pop(struct work_queue *q)
         }
         q->count--;
     }
+    return w;
+}
+
+static inline void pending_push(struct shard *s, struct shard_work *w)
+{
+    w->pending_bytes = op_bytes(w->op);
+    s->pending_bytes += w->pending_bytes;
+    work_push(&s->pending, w);
+}
+
+static inline struct shard_work *pending_pop(struct shard *s)
+{
+    struct shard_work *w = work_pop(&s->pending);
+    s->pending_bytes -= w == NULL ? 0 : w->pending_bytes;
     return w;
 }
 

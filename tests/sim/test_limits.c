@@ -146,6 +146,58 @@ static void test_bytes_of_a_shard(void)
     scene_close(&s);
 }
 
+/* The same for what waits to be ordered, whatever form the bytes have. */
+static void run_bytes_of_a_turn(const struct op *op, size_t bytes)
+{
+    struct scene s;
+    const size_t fit = (SHARD_BYTES_MAX + bytes - 1) / bytes;
+    const size_t more = 20;
+    scene_open(&s, 2, &plain);
+    struct volley v = volley_new(&s, fit + more);
+    const uint32_t owner = shard_owner(s.node.shards, 1);
+    for (size_t i = 0; i < fit + more; i++) {
+        fire(&v, i, owner, op);
+    }
+    volley_end(&v);
+    EXPECT_EQ(fit, v.errors[ERR_OK]);
+    EXPECT_EQ(more, v.errors[ERR_BUSY]);
+    EXPECT_EQ(ERR_OK, v.shots[fit - 1].err);
+    const struct op get = {.kind = OP_GET, .table = op->table, .key = op->key};
+    EXPECT_EQ(fit, scene_call(&s, owner, &get).version);
+    EXPECT_EQ(ERR_OK, scene_call(&s, owner, op).err); /* room again */
+    volley_free(&v);
+    scene_close(&s);
+}
+
+static void test_bytes_of_a_turn(void)
+{
+    struct scene s;
+    char key[32];
+    const size_t size = (1 << 20) - 100;
+    uint8_t *value = mem_zero(1, size);
+    scene_open(&s, 2, &plain);
+    scene_key_in(&s, 0, "large", key, sizeof(key));
+    struct op put = put_of(&s, "kv", key);
+    scene_close(&s);
+    put.value = slice_of(value, size);
+    run_bytes_of_a_turn(&put, size + put.key.size);
+    const struct op parts[] = {put, {.kind = OP_STAT, .table = put.table, .key = put.key}};
+    const struct compare compare = {.target = COMPARE_VALUE,
+                                    .relation = COMPARE_NOT_EQUAL,
+                                    .table = put.table,
+                                    .key = put.key,
+                                    .value = slice_of(value, size / 2)};
+    const struct op txn = {.kind = OP_TXN,
+                           .table = put.table,
+                           .key = put.key,
+                           .compares = &compare,
+                           .compare_count = 1,
+                           .ops = parts,
+                           .op_count = 2};
+    run_bytes_of_a_turn(&txn, size + size / 2 + 4 * put.key.size);
+    mem_free(value);
+}
+
 static void test_calls_on_other_loops(void)
 {
     struct scene s;
@@ -621,6 +673,7 @@ static void test_failing_calls(void)
 static const struct test_case cases[] = {
     {"works_of_a_shard", test_works_of_a_shard},
     {"bytes_of_a_shard", test_bytes_of_a_shard},
+    {"bytes_of_a_turn", test_bytes_of_a_turn},
     {"calls_on_other_loops", test_calls_on_other_loops},
     {"reads_that_wait", test_reads_that_wait},
     {"gathered_works", test_gathered_works},
