@@ -234,8 +234,11 @@ static void run_memory(struct shard_host *h)
 static void read_or_leave(struct shard_host *h, struct work_queue *reads)
 {
     if (!shard_read_disk(h, reads)) {
-        while (reads->count > 0) {
+        while (reads->count > 0 && h->late.count + h->cold_count < SHARD_READS_MAX) {
             work_push(&h->late, work_pop(reads));
+        }
+        while (reads->count > 0) {
+            work_refuse(work_pop(reads), ERR_BUSY);
         }
     }
 }
@@ -327,6 +330,7 @@ static bool has_work(const struct shard_host *h)
  * durable since is applied. False: some are still left. */
 static bool read_late(struct shard_host *h)
 {
+    h->viewless = 0;
     return h->late.count == 0 || shard_read_disk(h, &h->late);
 }
 
@@ -372,7 +376,7 @@ bool shard_turn(struct shard_host *h)
     metric_set(&h->stats.ordered_now, h->ordering);
     h->now_ms = 0; /* callbacks between turns look at the clock anew */
     epoch_idle(h->reader);
-    return is_more || h->late.count > 0 || has_work(h);
+    return is_more || h->late.count > h->viewless || has_work(h);
 }
 
 bool shard_has_reads(const struct shard_host *h)
@@ -459,6 +463,7 @@ void shard_host_close(struct shard_host **host)
         CHECK(list_empty(&h->views));
     }
     h->node->hosts[h->index] = NULL;
+    loop_timer_stop(&h->view_wait);
     struct mailbox *wake = atomic_exchange(&h->node->wakes[h->index], NULL);
     if (wake != NULL) {
         mailbox_close(&wake);

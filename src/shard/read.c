@@ -3,7 +3,7 @@
  * A turn reads a bounded number of bytes; what is left waits for the next one, which begins
  * with it, before anything later can be applied. What must wait for the disk reads a view of
  * the present state, so that a later write of the same connection, which may be applied
- * meanwhile, is not seen. */
+ * meanwhile, is not seen. While no view is to be had, it is left, too. */
 #include "base/mem.h"
 #include "shard/shard_private.h"
 
@@ -13,27 +13,19 @@
                                             */
 #define READ_LARGE_BYTES ((size_t)1 << 20) /* of a group: the next reads go one by one */
 #define COLD_GROUP_MAX   2 /* reads of one job: the more jobs, the more of them side by side */
-#define COLD_TRIES_MAX   1000
+#define VIEW_WAIT_MS     1 /* until a view is looked for again */
 
-/* The state they read; NULL: the newest. */
-static const struct reader *reader_of(const struct cold_reads *c)
-{
-    if (c->pinned != NULL) {
-        return &c->pinned->reader;
-    }
-    return c->view == NULL ? NULL : &c->view->reader;
-}
+/* Reads on their way: those of one state and group make a job, others are left. */
+struct sorting {
+    struct shard_host *host;
+    struct list jobs;       /* struct cold_reads */
+    struct work_queue left; /* no view for them */
+};
 
 static void on_cold_work(void *arg)
 {
     struct cold_reads *c = arg;
-    const struct reader *reader = reader_of(c);
-    if (reader == NULL) {
-        for (size_t i = 0; i < c->count; i++) {
-            model_read(&c->steps[i], 1, ENGINE_MAY_WAIT, &c->arena);
-        }
-        return;
-    }
+    const struct reader *reader = c->pinned != NULL ? &c->pinned->reader : &c->view->reader;
     for (size_t i = 0; i < c->count; i++) {
         model_read_view(&c->steps[i], reader, ENGINE_MAY_WAIT, &c->arena);
     }
@@ -69,19 +61,15 @@ static struct cold_view *open_view(struct shard_host *h, struct shard *s)
     return v;
 }
 
-static void take_view(struct cold_reads *c)
+/* NULL: too many are open. */
+static struct cold_view *take_view(struct shard_host *h, struct shard *s)
 {
-    if (c->pinned != NULL) {
-        shard_view_use(c->pinned);
-        return;
+    struct cold_view *v = find_view(h, s);
+    v = v == NULL ? open_view(h, s) : v;
+    if (v != NULL) {
+        v->users++;
     }
-    c->view = find_view(c->host, c->shard);
-    if (c->view == NULL) {
-        c->view = open_view(c->host, c->shard);
-    }
-    if (c->view != NULL) {
-        c->view->users++;
-    }
+    return v;
 }
 
 static void give_view(struct cold_view *v)
@@ -113,25 +101,10 @@ void shard_forget_reads(struct shard_host *h)
     }
 }
 
-/* No view could be had, neither before nor on the worker. */
-static bool is_busy(const struct cold_reads *c)
-{
-    for (size_t i = 0; i < c->count; i++) {
-        if (c->works[i]->result->err == ERR_BUSY) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static void on_cold_done(void *arg)
 {
     struct cold_reads *c = arg;
     struct shard_host *h = c->host;
-    if (is_busy(c) && c->tries++ < COLD_TRIES_MAX) {
-        worker_submit(h->node->config.pool, h->loop, &c->job); /* behind those that hold views */
-        return;
-    }
     h->jobs--;
     h->cold_count -= c->count;
     for (size_t i = 0; i < c->count; i++) {
@@ -140,45 +113,55 @@ static void on_cold_done(void *arg)
     free_cold(c);
 }
 
-static struct cold_reads *cold_new(struct shard_host *h, const struct shard_work *w,
-                                   struct list *jobs)
+/* NULL: no view is to be had. */
+static struct cold_reads *cold_new(struct sorting *x, const struct shard_work *w)
 {
+    struct shard *s = shard_at(x->host->node, w->group);
+    struct cold_view *view = NULL;
+    if (w->view != NULL) {
+        shard_view_use(w->view);
+    } else if ((view = take_view(x->host, s)) == NULL) {
+        return NULL;
+    }
     struct cold_reads *c = mem_zero(1, sizeof(*c));
-    c->host = h;
-    c->shard = shard_at(h->node, w->group);
+    c->host = x->host;
+    c->shard = s;
     c->pinned = w->view;
+    c->view = view;
     c->steps = arena_get(&c->arena, COLD_GROUP_MAX * sizeof(*c->steps));
     c->works = arena_get(&c->arena, COLD_GROUP_MAX * sizeof(struct shard_work *));
-    list_push(jobs, &c->link);
+    list_push(&x->jobs, &c->link);
     return c;
 }
 
-static void add_cold(struct shard_host *h, struct list *jobs, const struct step *step,
-                     struct shard_work *w)
+/* False: no view is to be had. */
+static bool add_cold(struct sorting *x, const struct step *step, struct shard_work *w)
 {
-    const struct shard *s = shard_at(h->node, w->group);
+    const struct shard *s = shard_at(x->host->node, w->group);
     struct cold_reads *c = NULL;
-    for (struct list *l = jobs->next; l != jobs && c == NULL; l = l->next) {
+    for (struct list *l = x->jobs.next; l != &x->jobs && c == NULL; l = l->next) {
         struct cold_reads *other = container_of(l, struct cold_reads, link);
         const bool is_same = other->shard == s && other->pinned == w->view;
         c = is_same && other->count < COLD_GROUP_MAX ? other : NULL;
     }
+    c = c == NULL ? cold_new(x, w) : c;
     if (c == NULL) {
-        c = cold_new(h, w, jobs);
+        return false;
     }
     c->steps[c->count] = *step;
     c->works[c->count++] = w;
-    h->cold_count++;
-    metric_add(&h->stats.works_read_waited, 1);
+    x->host->cold_count++;
+    metric_add(&x->host->stats.works_read_waited, 1);
+    return true;
 }
 
-static void start_cold(struct shard_host *h, struct list *jobs)
+static void start_cold(struct sorting *x)
 {
-    while (!list_empty(jobs)) {
-        struct cold_reads *c = container_of(jobs->next, struct cold_reads, link);
+    struct shard_host *h = x->host;
+    while (!list_empty(&x->jobs)) {
+        struct cold_reads *c = container_of(x->jobs.next, struct cold_reads, link);
         list_remove(&c->link);
         list_push(&h->cold_jobs, &c->link);
-        take_view(c);
         c->job = (struct worker_job){.work = on_cold_work, .done = on_cold_done, .arg = c};
         h->jobs++;
         worker_submit(h->node->config.pool, h->loop, &c->job);
@@ -209,61 +192,86 @@ static struct step step_of(struct shard_host *h, const struct shard_work *w)
                          .moment = {.now_ms = shard_now_ms(h), .random = shard_random(h)}};
 }
 
-/* Answers now or gives the read to `jobs`. */
-static void settle(struct shard_host *h, struct list *jobs, const struct step *step,
-                   struct shard_work *w)
+/* Answers now, or gives the read to a job, or leaves it. */
+static void settle(struct sorting *x, const struct step *step, struct shard_work *w)
 {
-    if (w->result->err == ERR_WOULD_WAIT) {
-        add_cold(h, jobs, step, w);
-    } else {
+    const bool lacks_view =
+        w->result->err == ERR_BUSY || (w->result->err == ERR_WOULD_WAIT && !add_cold(x, step, w));
+    if (lacks_view) {
+        work_push(&x->left, w);
+        return;
+    }
+    metric_add(&x->host->stats.works_read, 1);
+    if (w->result->err != ERR_WOULD_WAIT) {
         w->done(w);
     }
 }
 
-static void read_pinned(struct shard_host *h, struct list *jobs, struct shard_work *w)
+static void read_pinned(struct sorting *x, struct shard_work *w)
 {
-    struct step step = step_of(h, w);
-    shard_view_read(h, &step, w);
-    metric_add(&h->stats.works_read, 1);
-    settle(h, jobs, &step, w);
+    struct step step = step_of(x->host, w);
+    shard_view_read(x->host, &step, w);
+    settle(x, &step, w);
 }
 
 /* Reads up to `count` of `reads` side by side. */
-static void read_some(struct shard_host *h, struct work_queue *reads, size_t count)
+static void read_some(struct sorting *x, struct work_queue *reads, size_t count)
 {
+    struct shard_host *h = x->host;
     struct step steps[READ_GROUP_MAX];
     struct shard_work *works[READ_GROUP_MAX];
-    struct list jobs;
     size_t used = 0;
-    list_init(&jobs);
     for (size_t taken = 0; taken < count && reads->count > 0; taken++) {
         struct shard_work *w = work_pop(reads);
         if (refuse(h, w)) {
             continue;
         }
         if (w->view != NULL) {
-            read_pinned(h, &jobs, w);
+            read_pinned(x, w);
             continue;
         }
         steps[used] = step_of(h, w);
         works[used++] = w;
     }
     model_read(steps, used, ENGINE_NO_WAIT, &h->arena);
-    metric_add(&h->stats.works_read, used);
     for (size_t i = 0; i < used; i++) {
-        settle(h, &jobs, &steps[i], works[i]);
+        settle(x, &steps[i], works[i]);
     }
-    start_cold(h, &jobs);
+    start_cold(x);
+}
+
+/* The turn that this makes looks for views again. */
+static void on_view_wait(void *arg)
+{
+    (void)arg;
+}
+
+/* Puts those without a view in front of the others again. */
+static void leave(struct sorting *x, struct work_queue *reads)
+{
+    struct shard_host *h = x->host;
+    if (x->left.count == 0) {
+        return;
+    }
+    h->viewless += x->left.count;
+    while (reads->count > 0) {
+        work_push(&x->left, work_pop(reads));
+    }
+    *reads = x->left;
+    loop_timer_start(h->loop, &h->view_wait, VIEW_WAIT_MS, on_view_wait, h);
 }
 
 bool shard_read_disk(struct shard_host *h, struct work_queue *reads)
 {
     const size_t begin = h->arena.used_bytes;
     size_t group = READ_GROUP_MAX;
+    struct sorting x = {.host = h};
+    list_init(&x.jobs);
     while (reads->count > 0 && h->arena.used_bytes - begin < READ_TURN_BYTES) {
         const size_t before = h->arena.used_bytes;
-        read_some(h, reads, group);
+        read_some(&x, reads, group);
         group = h->arena.used_bytes - before > READ_LARGE_BYTES ? 1 : READ_GROUP_MAX;
     }
+    leave(&x, reads);
     return reads->count == 0;
 }

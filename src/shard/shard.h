@@ -26,7 +26,7 @@
 #define SHARD_BYTES_MAX  ((size_t)96 << 20) /* of their operations or entries: then ERR_BUSY */
 #define SHARD_APPLY_MAX  1024               /* commands applied as one batch */
 #define SHARD_GATHER_MAX 512                /* works that need no journal: then shard_relieve() */
-#define SHARD_READS_MAX  ((size_t)1 << 16)  /* waiting for a worker on one loop */
+#define SHARD_READS_MAX  ((size_t)1 << 16)  /* waiting for a worker or a view on one loop */
 
 /* Of pinned views. Past one of the last three a view is ended. */
 #define SHARD_VIEWS_MAX       256   /* of a node */

@@ -142,9 +142,8 @@ struct cold_reads {
     struct shard_host *host;
     struct shard *shard;
     struct arena arena;
-    struct cold_view *view;    /* NULL: too many are open, or `pinned` */
+    struct cold_view *view;    /* or else `pinned` */
     struct shard_view *pinned; /* NULL: they read the state of the moment */
-    unsigned tries;
     struct step *steps;
     struct shard_work **works;
     size_t count;
@@ -165,8 +164,10 @@ struct shard_host {
     struct work_queue reads;   /* published state of any group */
     struct work_queue refused; /* with their results; answered in the turn */
     struct work_queue late;    /* reads of disk tables that are left from the turn before */
-    struct shard *dirty;       /* shards with `pending` */
-    struct arena arena;        /* of the turn */
+    size_t viewless;           /* of `late`: for want of a view */
+    struct loop_timer view_wait;
+    struct shard *dirty; /* shards with `pending` */
+    struct arena arena;  /* of the turn */
     struct random random;
     uint64_t now_ms;   /* of the turn; 0: not asked for yet */
     uint64_t durable;  /* ticket of the journal seen last */

@@ -220,7 +220,127 @@ static void test_writes_on_another_loop_wait_for_the_reads_before_them(void)
     }
 }
 
+/* ---- Reads that find no view ---- */
+
+struct views {
+    struct reader open[VIEWS_MAX];
+};
+
+/* Every view of the table's group that there may be. */
+static void views_take(struct views *v, struct pipeline *p, uint32_t group)
+{
+    struct engine *e = shard_engine(p->node.shards, group, false);
+    for (size_t i = 0; i < VIEWS_MAX; i++) {
+        EXPECT_EQ(ERR_OK, view_open(e, &v->open[i]));
+    }
+    struct reader more;
+    EXPECT_EQ(ERR_BUSY, view_open(e, &more));
+}
+
+static void views_give(struct views *v)
+{
+    for (size_t i = 0; i < VIEWS_MAX; i++) {
+        view_close(&v->open[i]);
+    }
+}
+
+static void on_absent(struct call *c)
+{
+    EXPECT_EQ(ERR_NOT_FOUND, c->result.err);
+    *(bool *)c->arg = true;
+}
+
+/* A read, or a transaction that reads the same. */
+static void on_old_of(struct call *c)
+{
+    struct pipeline *p = c->arg;
+    const struct result *result = c->op.kind == OP_TXN ? &c->result.results[1] : &c->result;
+    EXPECT_EQ(ERR_OK, c->result.err);
+    EXPECT(slice_equal(result->value, SLICE("old")));
+    p->all_done = ++p->done == 2;
+}
+
+static void on_new(struct call *c)
+{
+    struct pipeline *p = c->arg;
+    EXPECT_EQ(ERR_OK, c->result.err);
+    p->all_done = ++p->done == 2;
+}
+
+static void read_another(struct pipeline *p, struct router *r, uint32_t table)
+{
+    bool is_done = false;
+    p->calls[3] = (struct call){.op = {.kind = OP_STAT, .table = table, .key = SLICE("another")},
+                                .done = on_absent,
+                                .arg = &is_done};
+    router_call(r, &p->calls[3]);
+    EXPECT(sim_run(&is_done, 1000));
+}
+
+/* While no view is to be had a read that must wait for the disk waits, and what stands behind it
+ * does, too; a read of another group does not. */
+static void read_without_view(struct pipeline *p, uint32_t from_loop, bool is_txn)
+{
+    struct router *r = p->node.router[from_loop];
+    const struct table *t = router_table(r, SLICE("kv"));
+    const uint32_t table = t->id;
+    const uint32_t shard = router_shard_of(r, t, SLICE("one key"));
+    EXPECT(router_shard_of(r, t, SLICE("another")) != shard);
+    const struct standin_faults cold = {.wait_permille = 1000};
+    const struct standin_faults fine = {0};
+    struct views views;
+    put_and_wait(p, r, table);
+    views_take(&views, p, shard + 1);
+    standin_set_faults(p->node.medium, &cold);
+    p->done = 0;
+    p->all_done = false;
+    const struct op gets[] = {{.kind = OP_GET, .table = table, .key = SLICE("other {one key}")},
+                              {.kind = OP_GET, .table = table, .key = SLICE("one key")}};
+    p->calls[0] = (struct call){.op = gets[1], .done = on_old_of, .arg = p, .order = &p->order};
+    if (is_txn) {
+        p->calls[0].op = (struct op){
+            .kind = OP_TXN, .table = table, .key = gets[1].key, .ops = gets, .op_count = 2};
+    }
+    p->calls[1] = (struct call){
+        .op = {.kind = OP_PUT, .table = table, .key = SLICE("one key"), .value = SLICE("new")},
+        .done = on_new,
+        .arg = p,
+        .order = &p->order};
+    router_call(r, &p->calls[0]);
+    router_call(r, &p->calls[1]);
+    EXPECT(!sim_run(&p->all_done, 100));
+    EXPECT_EQ(0, p->done);
+    read_another(p, r, table);
+    views_give(&views);
+    EXPECT(sim_run(&p->all_done, 60000));
+    standin_set_faults(p->node.medium, &fine);
+}
+
+static void test_reads_wait_for_a_view(void)
+{
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        struct pipeline *p = mem_zero(1, sizeof(*p));
+        const struct sim_config world = {
+            .seed = seed, .wall_ms = 1700000000000, .io_delay_ns = 10, .stream_delay_ns = 1};
+        sim_world_open(&world);
+        p->node.config = (struct node_config){.loops = 2, .shards = 4, .memory_max = 1 << 24};
+        p->node.medium = standin_medium_new(seed);
+        struct err_why why = {0};
+        EXPECT(node_start(&p->node, &why));
+        EXPECT(node_run_ready(&p->node));
+        for (uint32_t from = 0; from < p->node.config.loops; from++) {
+            read_without_view(p, from, false);
+            read_without_view(p, from, true);
+        }
+        node_stop(&p->node);
+        node_forget(&p->node);
+        sim_world_close();
+        mem_free(p);
+    }
+}
+
 static const struct test_case cases[] = {
+    {"reads_wait_for_a_view", test_reads_wait_for_a_view},
     {"reads_see_the_writes_before_them", test_reads_see_the_writes_before_them},
     {"writes_on_another_loop_wait_for_the_reads_before_them",
      test_writes_on_another_loop_wait_for_the_reads_before_them},
