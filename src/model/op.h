@@ -20,6 +20,7 @@
 #define LOG_ID_MAX         ((size_t)128)       /* bytes of a version's id */
 #define AUTHOR_MAX         ((size_t)1024)      /* bytes */
 #define TABLE_FACTS_MAX    ((size_t)4096)      /* bytes of OP_TABLE_OPEN's value */
+#define TXN_ANSWER_MAX     ((size_t)64 << 20)  /* bytes of values and rows, and the last one */
 
 /* Types of values; stored in the record. */
 enum value_type {
@@ -96,7 +97,9 @@ enum op_kind {
     OP_RANDOM_KEY, /* R random. -> rows: one; NOT_FOUND if the shard's part is empty */
 
     /* ---- several at once ---- */
-    OP_TXN, /* compares, ops, else_ops: all in this shard. -> succeeded, results */
+    OP_TXN, /* compares, ops, else_ops: all in this shard. -> succeeded, results. Answers beyond
+             *   TXN_ANSWER_MAX: TOO_LARGE if nothing is written; else a part's result is TOO_LARGE
+             *   (a read, not made), or UNKNOWN_OUTCOME (a write, made) */
 
     /* ---- for shard and router only ---- */
     OP_TABLE_OPEN,  /* table; number: its default_ttl_ms; value: catalogue facts the shard keeps */

@@ -1,7 +1,12 @@
 /* Several operations at once: compares, then one of two branches, under one revision.
  *
  * An operation of the branch that fails says so in its own result, and the others go on,
- * as between MULTI and EXEC of Redis. */
+ * as between MULTI and EXEC of Redis.
+ *
+ * Answers. What a branch answers is bounded by a constant, because it is a part of what a txn does:
+ * results may be kept for a retry, and apply knows no budget. A txn that only reads is refused. One
+ * that writes does all it was ordered to; reads that find no room are not made and say so, and a
+ * write whose answer finds none is made and says only that it may have been. */
 #include "model/state.h"
 
 /* A record as a comparison sees it; missing ones are zeros. */
@@ -107,10 +112,35 @@ static enum err range_holds(struct task *t, const struct compare *c, bool *holds
     return err;
 }
 
+static size_t answer_bytes(const struct result *result)
+{
+    size_t bytes = result->value.size;
+    for (size_t i = 0; i < result->row_count; i++) {
+        const struct row *row = &result->rows[i];
+        bytes += sizeof(*row) + row->key.size + row->value.size + row->author.size;
+    }
+    return bytes;
+}
+
+/* Carries out a part whose answer has no room any more. */
+static enum err run_beyond(struct task *part)
+{
+    if (op_is_read(part->op)) {
+        return ERR_TOO_LARGE;
+    }
+    const enum err err = task_run(part);
+    if (is_engine_err(err) || answer_bytes(part->result) == 0) {
+        return err;
+    }
+    *part->result = (struct result){0};
+    return ERR_UNKNOWN_OUTCOME;
+}
+
 static enum err run_branch(struct task *t, const struct op *ops, uint32_t count)
 {
     struct result *results = arena_zero(t->run->arena, count * sizeof(*results));
     size_t budget_bytes = t->budget_bytes;
+    size_t answered = 0;
     t->result->results = results;
     t->result->result_count = count;
     for (uint32_t i = 0; i < count; i++) {
@@ -125,12 +155,17 @@ static enum err run_branch(struct task *t, const struct op *ops, uint32_t count)
                             .result = &results[i],
                             .lookup = &room,
                             .budget_bytes = budget_bytes};
+        if (answered > TXN_ANSWER_MAX && op_is_read(t->op)) {
+            t->result->result_count = 0;
+            return ERR_TOO_LARGE;
+        }
         task_aim(&part);
-        const enum err err = task_run(&part);
+        const enum err err = answered > TXN_ANSWER_MAX ? run_beyond(&part) : task_run(&part);
         if (is_engine_err(err)) {
             return err;
         }
         results[i].err = err;
+        answered += answer_bytes(&results[i]);
         for (size_t r = 0; r < results[i].row_count; r++) {
             const size_t bytes = sizeof(struct row) + results[i].rows[r].value.size;
             budget_bytes -= bytes < budget_bytes ? bytes : budget_bytes;
@@ -139,17 +174,31 @@ static enum err run_branch(struct task *t, const struct op *ops, uint32_t count)
     return ERR_OK;
 }
 
+/* Nothing that is compared is answered: the memory for one value is enough. */
+static enum err compare_all(struct task *t, bool *holds)
+{
+    struct arena arena = {0};
+    struct run run = *t->run;
+    struct task part = *t;
+    enum err err = ERR_OK;
+    run.arena = &arena;
+    part.run = &run;
+    *holds = true;
+    for (uint32_t i = 0; i < t->op->compare_count && *holds && err == ERR_OK; i++) {
+        const struct compare *c = &t->op->compares[i];
+        err = c->range_end.data == NULL ? key_holds(&part, c, holds) : range_holds(&part, c, holds);
+        arena_reset(&arena);
+    }
+    arena_deinit(&arena);
+    return err;
+}
+
 enum err op_txn(struct task *t)
 {
     const struct op *op = t->op;
-    t->result->succeeded = true;
-    for (uint32_t i = 0; i < op->compare_count && t->result->succeeded; i++) {
-        const struct compare *c = &op->compares[i];
-        const enum err err = c->range_end.data == NULL ? key_holds(t, c, &t->result->succeeded)
-                                                       : range_holds(t, c, &t->result->succeeded);
-        if (err != ERR_OK) {
-            return err;
-        }
+    const enum err err = compare_all(t, &t->result->succeeded);
+    if (err != ERR_OK) {
+        return err;
     }
     t->result->mod_revision = t->moment->revision;
     return t->result->succeeded ? run_branch(t, op->ops, op->op_count)

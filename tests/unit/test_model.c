@@ -545,6 +545,64 @@ static void budgets_of_neighbours(struct model_world *w)
     }
 }
 
+/* Sums of answers: what is read alone is refused, what is written with it happens. */
+static void large_answers(struct model_world *w)
+{
+    const size_t size = WORLD_VALUE_MAX;
+    const uint32_t fit = (uint32_t)(TXN_ANSWER_MAX / size + 1); /* the last one may go beyond */
+    uint8_t *bytes = mem_zero(1, size);
+    struct op parts[100];
+    (void)put(w, SLICE("large"), slice_of(bytes, size));
+    mem_free(bytes);
+    for (size_t i = 0; i < 100; i++) {
+        parts[i] = (struct op){.kind = OP_GET, KEY("large")};
+    }
+    struct op txn = {.kind = OP_TXN, KEY("large"), .ops = parts, .op_count = fit};
+    struct result result = world_read(w, &txn);
+    EXPECT_EQ(ERR_OK, result.err);
+    EXPECT_EQ(fit, result.result_count);
+    txn.op_count = fit + 1;
+    result = world_read(w, &txn);
+    EXPECT_EQ(ERR_TOO_LARGE, result.err);
+    EXPECT_EQ(0, result.result_count);
+    parts[fit + 1] = (struct op){.kind = OP_PUT, KEY("other"), .value = SLICE("1")};
+    parts[fit + 2] =
+        (struct op){.kind = OP_PUT, KEY("other"), .value = SLICE("2"), .flags = OP_WANT_PREV};
+    txn.op_count = fit + 3;
+    txn.idempotency_id = SLICE("id");
+    for (unsigned i = 0; i < 2; i++) {
+        result = world_do(w, &txn);
+        EXPECT_EQ(ERR_OK, result.err);
+        EXPECT_EQ(i == 1, result.is_duplicate);
+        if (i == 0) {
+            EXPECT_EQ(size, result.results[fit - 1].value.size);
+            EXPECT_EQ(ERR_TOO_LARGE, result.results[fit].err);
+            EXPECT_EQ(ERR_OK, result.results[fit + 1].err);
+            EXPECT_EQ(ERR_UNKNOWN_OUTCOME, result.results[fit + 2].err);
+            EXPECT_EQ(0, result.results[fit + 2].value.size);
+        }
+        expect_value(w, SLICE("other"), "2");
+    }
+    const struct compare compares[] = {{.target = COMPARE_EXISTS,
+                                        .relation = COMPARE_EQUAL,
+                                        .table = WORLD_TABLE,
+                                        .key = SLICE("large"),
+                                        .number = 1},
+                                       {.target = COMPARE_VALUE,
+                                        .relation = COMPARE_EQUAL,
+                                        .table = WORLD_TABLE,
+                                        .key = SLICE("other"),
+                                        .value = SLICE("2")}};
+    const struct op compare = {
+        .kind = OP_TXN, KEY("large"), .compares = compares, .compare_count = 2};
+    EXPECT(world_read(w, &compare).succeeded);
+}
+
+static void test_large_answers(void)
+{
+    in_worlds(large_answers);
+}
+
 static void test_budgets(void)
 {
     in_worlds(budgets);
@@ -873,6 +931,7 @@ static const struct test_case cases[] = {
     {"random members", test_random_members},
     {"logs", test_logs},
     {"budgets", test_budgets},
+    {"large answers", test_large_answers},
     {"random key", test_random_key},
     {"views", test_views},
     {"retries", test_retries},
