@@ -101,6 +101,11 @@ bool engine_erase_range(struct engine *e, struct slice from, struct slice to, ui
     return e->ops->erase_range(e, from, to, revision, limit);
 }
 
+size_t engine_batch_bytes(const struct engine *e)
+{
+    return e->ops->batch_bytes == NULL ? 0 : e->ops->batch_bytes(e);
+}
+
 enum err engine_commit(struct engine *e, uint64_t index)
 {
     return e->ops->commit(e, index);

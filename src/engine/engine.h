@@ -138,6 +138,10 @@ void engine_erase_unseen(struct engine *e, struct slice key, uint64_t revision);
 bool engine_erase_range(struct engine *e, struct slice from, struct slice to, uint64_t revision,
                         size_t limit);
 
+/* Between begin and commit: bytes that the batch holds in memory of its own, of rows found and
+ * written. */
+size_t engine_batch_bytes(const struct engine *e);
+
 /* Publishes everything since engine_begin() as state `index`, which is greater than
  * engine_applied(). Errors (disk; nothing was published or changed, and the writer stays open:
  * call again later, or engine_abort()): ERR_BUSY (stalled by compaction), ERR_NO_SPACE, ERR_IO,

@@ -24,6 +24,7 @@ struct engine_ops {
     void (*touch)(struct lookup *l); /* counts as found, unlooked; NULL: all lookups do */
     bool (*erase_range)(struct engine *e, struct slice from, struct slice to, uint64_t revision,
                         size_t limit);
+    size_t (*batch_bytes)(const struct engine *e); /* NULL: it holds none */
     enum err (*commit)(struct engine *e, uint64_t index);
     void (*abort)(struct engine *e);
     uint64_t (*applied)(const struct engine *e);

@@ -6,6 +6,8 @@
 #include "model/varint.h"
 
 #define FORESEEN_ITEMS 64 /* members or source keys of one op; more are left to the run */
+#define FORESEEN_BYTES                                                                             \
+    ((size_t)64 << 20) /* of rows: the others are found, or not wanted, one by one */
 
 struct prepare {
     struct lookup lookups[ENGINE_BATCH_MAX];
@@ -20,7 +22,8 @@ struct prepare {
 
 static void flush(struct prepare *x)
 {
-    if (x->err == ERR_OK && x->count > 0) {
+    const bool is_much = x->count > 0 && engine_batch_bytes(x->engine) > FORESEEN_BYTES;
+    if (x->err == ERR_OK && x->count > 0 && !is_much) {
         x->err = engine_approach(x->lookups, x->count, x->wait);
     }
     x->count = 0;

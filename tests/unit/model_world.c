@@ -1,10 +1,13 @@
 #include "unit/model_world.h"
 
+#include <sched.h>
+
 #include "base/mem.h"
 #include "base/random.h"
 #include "harness.h"
 
-#define MIB ((size_t)1 << 20)
+#define MIB        ((size_t)1 << 20)
+#define BUSY_TRIES 10000000
 
 static void open_engine(struct model_world *w)
 {
@@ -106,6 +109,17 @@ static void run(struct model_world *w, struct step *steps, size_t count)
     EXPECT_EQ(ERR_OK, err);
 }
 
+/* A store of a few MiB is busy at times. */
+static void commit(struct model_world *w, const struct model_applied *applied)
+{
+    enum err err = model_commit(w->model, applied);
+    for (unsigned tries = 0; err == ERR_BUSY && tries < BUSY_TRIES; tries++) {
+        (void)sched_yield();
+        err = model_commit(w->model, applied);
+    }
+    EXPECT_EQ(ERR_OK, err);
+}
+
 void world_batch(struct model_world *w, const struct op *ops, struct result *results, size_t count,
                  bool is_kept)
 {
@@ -142,7 +156,7 @@ void world_batch(struct model_world *w, const struct op *ops, struct result *res
                                           .term = w->index + 5,
                                           .stamp_ms = w->now_ms,
                                           .members = SLICE("members")};
-    EXPECT_EQ(ERR_OK, model_commit(w->model, &applied));
+    commit(w, &applied);
 }
 
 struct result world_do(struct model_world *w, const struct op *op)

@@ -603,6 +603,42 @@ static void test_large_answers(void)
     in_worlds(large_answers);
 }
 
+/* What is not answered is not loaded either. */
+static void test_large_answers_from_disk(void)
+{
+    enum {
+        KEYS = 200
+    };
+    struct model_world w;
+    char keys[KEYS][16];
+    struct op parts[KEYS + 1];
+    uint8_t *bytes = mem_zero(1, WORLD_VALUE_MAX);
+    world_open(&w, WORLD_DISK);
+    for (size_t i = 0; i < KEYS; i++) {
+        (void)snprintf(keys[i], sizeof(keys[i]), "%zu", i);
+        parts[i] = (struct op){.kind = OP_GET, .table = WORLD_TABLE, .key = slice_of_text(keys[i])};
+        (void)put(&w, parts[i].key, slice_of(bytes, WORLD_VALUE_MAX));
+    }
+    parts[KEYS] = (struct op){.kind = OP_PUT, KEY("other"), .value = SLICE("1")};
+    const struct op txn = {.kind = OP_TXN, KEY("other"), .ops = parts, .op_count = KEYS + 1};
+    struct result result;
+    struct step step = {.model = w.model,
+                        .op = &txn,
+                        .moment = {.now_ms = w.now_ms, .revision = w.index + 1},
+                        .result = &result};
+    model_begin(w.model);
+    EXPECT_EQ(ERR_OK, model_prepare(&step, 1, ENGINE_MAY_WAIT));
+    EXPECT_EQ(ERR_OK, model_run(&step, 1, ENGINE_MAY_WAIT, WORLD_BUDGET, &w.arena));
+    EXPECT_EQ(ERR_OK, result.err);
+    EXPECT_EQ(ERR_OK, result.results[0].err);
+    EXPECT_EQ(ERR_TOO_LARGE, result.results[KEYS - 1].err);
+    EXPECT_EQ(ERR_OK, result.results[KEYS].err);
+    EXPECT(engine_batch_bytes(w.engine) < 2 * TXN_ANSWER_MAX);
+    model_abort(w.model);
+    mem_free(bytes);
+    world_close(&w);
+}
+
 static void test_budgets(void)
 {
     in_worlds(budgets);
@@ -932,6 +968,7 @@ static const struct test_case cases[] = {
     {"logs", test_logs},
     {"budgets", test_budgets},
     {"large answers", test_large_answers},
+    {"large answers from disk", test_large_answers_from_disk},
     {"random key", test_random_key},
     {"views", test_views},
     {"retries", test_retries},

@@ -48,6 +48,12 @@ static uint64_t disk_applied(const struct engine *base)
     return atomic_load_explicit(&e->applied, memory_order_acquire);
 }
 
+static size_t disk_batch_bytes(const struct engine *base)
+{
+    const struct disk_engine *e = (const struct disk_engine *)(const void *)base;
+    return e->batch.arena.used_bytes;
+}
+
 static bool disk_collect(struct engine *base, size_t budget)
 {
     (void)base;
@@ -108,6 +114,7 @@ static const struct engine_ops disk_ops = {
     .erase = disk_erase,
     .touch = disk_touch,
     .erase_range = disk_erase_range,
+    .batch_bytes = disk_batch_bytes,
     .commit = disk_commit,
     .abort = disk_abort,
     .applied = disk_applied,
