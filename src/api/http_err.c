@@ -3,6 +3,7 @@
 #include "api/grpc.h"
 #include "api/operations.h"
 #include "base/check.h"
+#include "wire/json.h"
 
 struct saying {
     unsigned status;
@@ -83,6 +84,21 @@ const char *http_err_text(enum err e)
 bool http_err_may_have_happened(enum err e)
 {
     return e == ERR_UNKNOWN_OUTCOME;
+}
+
+void http_problem_to(struct buf *out, unsigned status, enum err e, const char *detail)
+{
+    const char *text = detail == NULL || detail[0] == '\0' ? http_err_text(e) : detail;
+    buf_append_text(out, "{\"type\":\"about:blank\",\"title\":");
+    json_string_to(out, slice_of_text(http_reason(status)), JSON_PLAIN);
+    buf_append_text(out, ",\"status\":");
+    buf_append_u64(out, status);
+    buf_append_text(out, ",\"detail\":");
+    json_string_to(out, slice_of_text(text), JSON_PLAIN);
+    buf_append_text(out, ",\"code\":\"");
+    buf_append_text(out, err_code(e));
+    buf_append_text(out, "\",\"may_have_happened\":");
+    buf_append_text(out, http_err_may_have_happened(e) ? "true}" : "false}");
 }
 
 void http_err_count(const struct http_exchange *x, enum dialect dialect, enum err e)

@@ -14,6 +14,10 @@ const char *http_err_text(enum err e);
 /* True: the write may have happened, or may still. */
 bool http_err_may_have_happened(enum err e);
 
+/* An error as the object of an application/problem+json. `detail`: NULL or empty for the sentence
+ * of the list. */
+void http_problem_to(struct buf *out, unsigned status, enum err e, const char *detail);
+
 /* Counts `e` at the operation of the exchange's route. */
 void http_err_count(const struct http_exchange *x, enum dialect dialect, enum err e);
 

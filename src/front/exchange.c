@@ -1,7 +1,6 @@
 /* exchange.c - what every request meets, whatever the version of HTTP: is it allowed, whose is it,
  * how long did it take. */
-#include <stdio.h>
-
+#include "api/http_err.h"
 #include "api/operations.h"
 #include "base/check.h"
 #include "front/private.h"
@@ -116,14 +115,33 @@ unsigned exchange_prepare(struct exchange *e, const struct http_request *request
     return 0;
 }
 
-size_t exchange_problem(unsigned status, const char *detail, char out[static PROBLEM_BYTES])
+/* What a status that is answered before any handler has begun means in the list of errors. */
+static enum err err_of(unsigned status)
 {
-    const int size = snprintf(out, PROBLEM_BYTES,
-                              "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%u,"
-                              "\"detail\":\"%s\"}",
-                              http_reason(status), status, detail);
-    CHECK(size > 0 && size < PROBLEM_BYTES);
-    return (size_t)size;
+    switch (status) {
+    case 403:
+    case 421:
+        return ERR_DENIED;
+    case 408:
+        return ERR_TIMEOUT;
+    case 413:
+    case 414:
+    case 431:
+        return ERR_TOO_LARGE;
+    case 429:
+        return ERR_BUSY;
+    case 417:
+    case 501:
+    case 505:
+        return ERR_UNIMPLEMENTED;
+    default:
+        return ERR_INVALID;
+    }
+}
+
+void exchange_problem(struct buf *out, unsigned status, const char *detail)
+{
+    http_problem_to(out, status, err_of(status), detail);
 }
 
 /* ---- The handler ---- */

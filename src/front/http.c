@@ -17,17 +17,18 @@ void http_refuse(struct connection *c, unsigned status, const char *detail)
         http1_exchange_give(c->loop, c->exchange);
         c->exchange = NULL;
     }
-    char body[PROBLEM_BYTES];
-    const size_t size = exchange_problem(status, detail, body);
+    struct buf body = {0};
+    exchange_problem(&body, status, detail);
     const struct http_header type = {SLICE("Content-Type"), SLICE("application/problem+json")};
     struct buf *out = connection_out(c);
     http1_write_head(out, &(struct http1_answer){.status = status,
                                                  .headers = &type,
                                                  .header_count = 1,
-                                                 .length = size,
+                                                 .length = body.size,
                                                  .date = front_date(c->loop),
                                                  .is_closing = true});
-    buf_append(out, body, size);
+    buf_append_slice(out, buf_slice(&body));
+    buf_deinit(&body);
     connection_write(c, out);
     connection_finish(c);
 }

@@ -265,8 +265,8 @@ static const struct http_exchange_ops *ops(void)
 /* Answers in the place of a handler. */
 static void refuse(struct http2_exchange *e, unsigned status, const char *detail)
 {
-    char body[PROBLEM_BYTES];
-    const size_t size = exchange_problem(status, detail, body);
+    struct buf body = {0};
+    exchange_problem(&body, status, detail);
     const struct http_header type = {SLICE("content-type"), SLICE("application/problem+json")};
     e->common.is_answered = true;
     e->body_ns = 0;
@@ -274,10 +274,11 @@ static void refuse(struct http2_exchange *e, unsigned status, const char *detail
     http2_stream_answer(&e->stream, &(struct http2_answer){.status = status,
                                                            .headers = &type,
                                                            .header_count = 1,
-                                                           .length = size,
+                                                           .length = body.size,
                                                            .date = front_date(loop_of(e)),
                                                            .has_body = true});
-    http2_stream_write(&e->stream, slice_of(body, size));
+    http2_stream_write(&e->stream, buf_slice(&body));
+    buf_deinit(&body);
     http2_stream_end(&e->stream);
     connection_touch(e->common.connection);
 }

@@ -426,9 +426,8 @@ void exchange_complete(struct exchange *e);
  * tell it. */
 void exchange_abort(struct exchange *e);
 
-/* The body of a refusal, as application/problem+json: its size. */
-#define PROBLEM_BYTES 512
-size_t exchange_problem(unsigned status, const char *detail, char out[static PROBLEM_BYTES]);
+/* The body of a refusal, as application/problem+json. */
+void exchange_problem(struct buf *out, unsigned status, const char *detail);
 
 /* ---- Exchanges of HTTP/1 (http_answer.c) ---- */
 

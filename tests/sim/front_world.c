@@ -119,6 +119,19 @@ void client_expect_status(struct sim_client *c, unsigned status)
     buf_clear(in);
 }
 
+void client_expect_problem(struct sim_client *c, unsigned status, const char *code)
+{
+    const struct buf *in = sim_client_input(c);
+    char want[64];
+    const int size =
+        snprintf(want, sizeof(want), "\"code\":\"%s\",\"may_have_happened\":false}", code);
+    if (memmem(in->data, in->size, want, (size_t)size) == NULL) {
+        (void)fprintf(stderr, "want %s, got:\n%.*s\n", want, (int)in->size, (const char *)in->data);
+        exit(1);
+    }
+    client_expect_status(c, status);
+}
+
 void client_expect_end(struct sim_client *c)
 {
     EXPECT(sim_client_has_ended(c, NULL));

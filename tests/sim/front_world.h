@@ -46,6 +46,8 @@ void client_expect(struct sim_client *c, const char *want);
 
 /* It has got an answer of that status, as the first thing; everything is forgotten then. */
 void client_expect_status(struct sim_client *c, unsigned status);
+/* The answer is a problem of that status, with that name out of the list of errors. */
+void client_expect_problem(struct sim_client *c, unsigned status, const char *code);
 
 /* The server has closed. */
 void client_expect_end(struct sim_client *c);

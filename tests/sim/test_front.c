@@ -299,35 +299,42 @@ static void test_deadline(void)
 struct refused_case {
     const char *input;
     unsigned status;
+    const char *code;
 };
 
 /* Behind each of them lies a request that must not be answered. */
 static const struct refused_case refused_cases[] = {
     {"POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: "
      "chunked\r\n\r\n0\r\n\r\n",
-     400},
-    {"POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5, 5\r\n\r\nhello", 400},
-    {"POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n", 400},
-    {"POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", 501},
-    {"POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n5 \r\nhello",
-     400},
-    {"POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n5\nhello", 400},
-    {"POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 999999999999999999\r\n\r\n", 413},
-    {"POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1048577\r\n\r\n", 413},
-    {"POST /drop HTTP/1.1\r\nHost: localhost\r\nContent-Length: 65537\r\n\r\n", 413},
-    {"POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999999999999\r\n\r\n", 400},
+     400, "INVALID"},
+    {"POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5, 5\r\n\r\nhello", 400, "INVALID"},
+    {"POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n", 400,
+     "INVALID"},
+    {"POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", 501,
+     "UNIMPLEMENTED"},
+    {"POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n5 \r\nhello", 400,
+     "INVALID"},
+    {"POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n5\nhello", 400,
+     "INVALID"},
+    {"POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 999999999999999999\r\n\r\n", 413,
+     "TOO_LARGE"},
+    {"POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1048577\r\n\r\n", 413, "TOO_LARGE"},
+    {"POST /drop HTTP/1.1\r\nHost: localhost\r\nContent-Length: 65537\r\n\r\n", 413, "TOO_LARGE"},
+    {"POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999999999999\r\n\r\n", 400,
+     "INVALID"},
     {"POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
      "ffffffffffffffff\r\n",
-     400},
-    {"GET /hello HTTP/1.1\nHost: localhost\n\n", 400},
-    {"GET /hello HTTP/1.1\r\n\r\n", 400},
-    {"GET /hello HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n", 400},
-    {"GET /hello HTTP/1.1\r\nHost: evil.example\r\n\r\n", 421},
-    {"GET /hello HTTP/1.1\r\nHost: localhost\r\nOrigin: http://evil.example\r\n\r\n", 403},
-    {"GET /hello HTTP/1.1\r\nHost: localhost\r\nOrigin: null\r\n\r\n", 403},
-    {"GET http://evil.example/hello HTTP/1.1\r\nHost: localhost\r\n\r\n", 421},
-    {"GET /hello HTTP/2.0\r\nHost: localhost\r\n\r\n", 505},
-    {"GET /hello HTTP/1.1\r\nHost: localhost\r\nExpect: nothing\r\n\r\n", 417},
+     400, "INVALID"},
+    {"GET /hello HTTP/1.1\nHost: localhost\n\n", 400, "INVALID"},
+    {"GET /hello HTTP/1.1\r\n\r\n", 400, "INVALID"},
+    {"GET /hello HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n", 400, "INVALID"},
+    {"GET /hello HTTP/1.1\r\nHost: evil.example\r\n\r\n", 421, "DENIED"},
+    {"GET /hello HTTP/1.1\r\nHost: localhost\r\nOrigin: http://evil.example\r\n\r\n", 403,
+     "DENIED"},
+    {"GET /hello HTTP/1.1\r\nHost: localhost\r\nOrigin: null\r\n\r\n", 403, "DENIED"},
+    {"GET http://evil.example/hello HTTP/1.1\r\nHost: localhost\r\n\r\n", 421, "DENIED"},
+    {"GET /hello HTTP/2.0\r\nHost: localhost\r\n\r\n", 505, "UNIMPLEMENTED"},
+    {"GET /hello HTTP/1.1\r\nHost: localhost\r\nExpect: nothing\r\n\r\n", 417, "UNIMPLEMENTED"},
 };
 
 static void test_refused(void)
@@ -339,7 +346,7 @@ static void test_refused(void)
         client_send(c, refused_cases[i].input);
         client_send(c, "GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n");
         world_run(1000);
-        client_expect_status(c, refused_cases[i].status);
+        client_expect_problem(c, refused_cases[i].status, refused_cases[i].code);
         client_expect_end(c);
         EXPECT_EQ(0, w.handled);
         EXPECT_EQ(0, w.commands);

@@ -208,6 +208,7 @@ static void test_refusals(void)
     EXPECT_EQ(1, nghttp2_submit_request(p.http2->ng, NULL, fields, 4, NULL, s));
     peer_run(&p, 20);
     expect_answer(s, 421, NULL);
+    EXPECT(memmem(s->body.data, s->body.size, "\"code\":\"DENIED\"", 15) != NULL);
     peer_close(&p);
     buf_deinit(&large);
     world_close(&w);

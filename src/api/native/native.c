@@ -8,21 +8,6 @@ typedef const struct native_resource *(*resources_fn)(size_t *count);
 
 /* ---- Answers ---- */
 
-void native_problem_to(struct buf *out, unsigned status, enum err e, const char *detail)
-{
-    const char *text = detail == NULL || detail[0] == '\0' ? http_err_text(e) : detail;
-    buf_append_text(out, "{\"type\":\"about:blank\",\"title\":");
-    json_string_to(out, slice_of_text(http_reason(status)), JSON_PLAIN);
-    buf_append_text(out, ",\"status\":");
-    buf_append_u64(out, status);
-    buf_append_text(out, ",\"detail\":");
-    json_string_to(out, slice_of_text(text), JSON_PLAIN);
-    buf_append_text(out, ",\"code\":\"");
-    buf_append_text(out, err_code(e));
-    buf_append_text(out, "\",\"may_have_happened\":");
-    buf_append_text(out, http_err_may_have_happened(e) ? "true}" : "false}");
-}
-
 static void respond_problem(struct http_exchange *x, unsigned status, enum err e,
                             const char *detail, const struct http_header *more)
 {
@@ -32,7 +17,7 @@ static void respond_problem(struct http_exchange *x, unsigned status, enum err e
         headers[1] = *more;
     }
     http_err_count(x, DIALECT_NATIVE, e);
-    native_problem_to(&body, status, e, detail);
+    http_problem_to(&body, status, e, detail);
     http_respond(x, status, headers, more == NULL ? 1 : 2, buf_slice(&body));
     buf_deinit(&body);
 }

@@ -43,9 +43,6 @@ void native_fail_call(const struct http_call *c, enum err e);
 void native_refuse(struct http_exchange *x, unsigned status, enum err e, const char *detail,
                    struct http_header header);
 
-/* A problem as an object, for errors inside of other answers. */
-void native_problem_to(struct buf *out, unsigned status, enum err e, const char *detail);
-
 /* Answers with JSON and frees `body`. */
 void native_respond(struct http_exchange *x, unsigned status, struct buf *body);
 

@@ -7,7 +7,7 @@
 void op_json_error_to(struct buf *out, enum err e, const char *detail)
 {
     buf_append_text(out, "{\"error\":");
-    native_problem_to(out, http_err_status(e), e, detail);
+    http_problem_to(out, http_err_status(e), e, detail);
     buf_append_byte(out, '}');
 }
 
