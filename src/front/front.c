@@ -79,9 +79,9 @@ static enum err read_listener(struct front *f, const char *text, struct err_why 
     l->address[size] = '\0';
     const struct slice address = slice_of(text, size);
     const bool is_safe = f->is_insecure || (f->is_tls_only && f->asks_certificate);
-    if (!is_loopback(address) && guard_is_name(address)) {
-        return err_set(why, ERR_INVALID,
-                       "--listen %s: the host must be a numeric address or localhost", l->address);
+    enum err e = listener_check(l->address, why);
+    if (e != ERR_OK) {
+        return e;
     }
     if (!is_safe && !is_loopback(address)) {
         return err_set(why, ERR_DENIED,
@@ -94,7 +94,7 @@ static enum err read_listener(struct front *f, const char *text, struct err_why 
         l->serves = LISTENS_REDIS | (LISTENS_REDIS - 1);
         return ERR_OK;
     }
-    const enum err e = read_dialects(f, slice_skip(all, size + 1), &l->serves, why);
+    e = read_dialects(f, slice_skip(all, size + 1), &l->serves, why);
     add_common(f, &l->serves);
     if (e == ERR_OK && (l->serves & LISTENS_TEXT) != 0 && l->serves != LISTENS_TEXT) {
         return err_set(why, ERR_INVALID,

@@ -49,12 +49,6 @@ static bool is_address(struct slice name)
     return has_point;
 }
 
-bool guard_is_name(struct slice host)
-{
-    const struct slice name = without_port(host);
-    return name.size > 0 && !is_address(name);
-}
-
 bool guard_host_is_known(struct slice host, char *const *names, size_t count)
 {
     const struct slice name = without_port(host);

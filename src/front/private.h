@@ -87,9 +87,6 @@ enum protocol sniff(const uint8_t *data, size_t size);
 
 /* ---- Who may ask (guard.c) ---- */
 
-/* Whether `host`, with or without a port, is neither empty nor an address. */
-bool guard_is_name(struct slice host);
-
 /* Whether `host`, as in the header field, is an address, localhost or one of `names`; so a page
  * whose name was bent to this machine's address is recognised. Empty is fine: no browser. */
 bool guard_host_is_known(struct slice host, char *const *names, size_t count);

@@ -20,6 +20,9 @@ typedef int64_t stream_socket;
 
 typedef void (*listener_fn)(void *arg, stream_socket socket);
 
+/* Whether `address` has a form of listener_open(). Errors: ERR_INVALID. */
+MUST_CHECK enum err listener_check(const char *address, struct err_why *why);
+
 /* `address` is "HOST:PORT" (numeric or localhost, port 0: any), "[V6]:PORT", ":PORT" (every
  * address) or "unix:PATH" (an abandoned socket file is replaced). Errors: ERR_INVALID,
  * ERR_ALREADY_EXISTS (in use), ERR_DENIED, ERR_IO. */

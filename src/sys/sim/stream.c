@@ -296,12 +296,21 @@ bool sim_dial(const char *address, stream_socket *socket)
     return true;
 }
 
+enum err listener_check(const char *address, struct err_why *why)
+{
+    if (strchr(address, ':') == NULL || strlen(address) + 8 > ADDRESS_BYTES) {
+        return err_set(why, ERR_INVALID, "%s: an address is HOST:PORT or unix:PATH", address);
+    }
+    return ERR_OK;
+}
+
 enum err listener_open(struct loop *loop, const char *address, listener_fn accept, void *arg,
                        struct listener **out, struct err_why *why)
 {
     const size_t size = strlen(address);
-    if (strchr(address, ':') == NULL || size + 8 > ADDRESS_BYTES) {
-        return err_set(why, ERR_INVALID, "%s: an address is HOST:PORT or unix:PATH", address);
+    const enum err e = listener_check(address, why);
+    if (e != ERR_OK) {
+        return e;
     }
     if (find_listener(address) != NULL) {
         return err_set(why, ERR_ALREADY_EXISTS, "listen on %s: Address already in use", address);

@@ -196,6 +196,12 @@ static void on_poll_closed(uv_handle_t *poll)
     free_listener(l);
 }
 
+enum err listener_check(const char *address, struct err_why *why)
+{
+    struct address unused;
+    return address_parse(address, &unused, why);
+}
+
 enum err listener_open(struct loop *loop, const char *address, listener_fn on_accept, void *arg,
                        struct listener **out, struct err_why *why)
 {
