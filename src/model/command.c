@@ -1,6 +1,6 @@
-/* The encoding, version 1:
+/* The encoding, version 1, or 2 for a txn that holds a txn:
  *
- *   01 | stamp | random, 8 bytes little-endian | op
+ *   version | stamp | random, 8 bytes little-endian | op
  *   op: kind, 1 byte | mask of fields | table | key | the fields in the mask, in order
  *
  * Numbers are base 128 (varint.h), signed ones zigzag; bytes stand behind their size; an
@@ -10,7 +10,8 @@
 
 #include "model/varint.h"
 
-#define COMMAND_VERSION 1
+#define VERSION_FLAT   1 /* a txn holds no txn */
+#define VERSION_NESTED 2
 
 enum field {
     FIELD_VALUE = 1 << 0,
@@ -167,7 +168,7 @@ static void put_op(struct buf *out, const struct op *op)
 
 void command_encode(struct buf *out, const struct command *c)
 {
-    buf_append_byte(out, COMMAND_VERSION);
+    buf_append_byte(out, op_has_txn(&c->op) ? VERSION_NESTED : VERSION_FLAT);
     put_number(out, c->stamp_ms);
     uint8_t *p = buf_reserve(out, sizeof(c->random));
     for (unsigned i = 0; i < sizeof(c->random); i++) {
@@ -181,7 +182,7 @@ void command_encode(struct buf *out, const struct command *c)
 struct reading {
     struct slice rest;
     struct arena *arena;
-    bool is_inside; /* a txn: no other one may follow */
+    unsigned depth_left; /* of txns inside of each other */
 };
 
 static bool take_byte(struct reading *r, uint8_t *byte)
@@ -264,17 +265,17 @@ static bool take_op(struct reading *r, struct op *op);
 
 static bool take_ops(struct reading *r, const struct op **ops, uint32_t *count)
 {
-    if (r->is_inside || !take_count(r, 4, count)) {
+    if (r->depth_left == 0 || !take_count(r, 4, count)) {
         return false;
     }
     struct op *taken = arena_zero(r->arena, *count * sizeof(*taken));
-    r->is_inside = true;
+    r->depth_left--;
     for (uint32_t i = 0; i < *count; i++) {
         if (!take_op(r, &taken[i])) {
             return false;
         }
     }
-    r->is_inside = false;
+    r->depth_left++;
     *ops = taken;
     return true;
 }
@@ -357,13 +358,14 @@ enum err command_decode(struct slice bytes, struct arena *arena, struct command 
     if (!take_byte(&r, &version)) {
         return err_set(why, ERR_CORRUPT, "a command is empty");
     }
-    if (version > COMMAND_VERSION) {
+    if (version > VERSION_NESTED) {
         return err_set(why, ERR_UNIMPLEMENTED, "a command of version %u, newer than this program",
                        version);
     }
     *c = (struct command){0};
+    r.depth_left = version;
     const bool has_head =
-        version == COMMAND_VERSION && varint_take(&r.rest, &c->stamp_ms) && r.rest.size >= 8;
+        version >= VERSION_FLAT && varint_take(&r.rest, &c->stamp_ms) && r.rest.size >= 8;
     if (!has_head) {
         return err_set(why, ERR_CORRUPT, "a command has no head");
     }

@@ -1,6 +1,6 @@
 /* command.h - an op as bytes: what travels in a log entry.
  *
- * Version 1; see docs/formats.md. Everything that apply needs lies in the entry or in the
+ * Versions 1 and 2; see docs/formats.md. Everything that apply needs lies in the entry or in the
  * state: the stamp and the random number of the moment it was ordered travel with it. */
 #ifndef MODEL_COMMAND_H
 #define MODEL_COMMAND_H

@@ -98,6 +98,21 @@ size_t op_bytes(const struct op *op)
            bytes_of_all(op->else_ops, op->else_op_count);
 }
 
+static bool has_txn(const struct op *ops, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (ops[i].kind == OP_TXN) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool op_has_txn(const struct op *op)
+{
+    return has_txn(op->ops, op->op_count) || has_txn(op->else_ops, op->else_op_count);
+}
+
 const char *op_name(enum op_kind kind)
 {
     static const char *const names[OP_KIND_COUNT] = {

@@ -97,9 +97,10 @@ enum op_kind {
     OP_RANDOM_KEY, /* R random. -> rows: one; NOT_FOUND if the shard's part is empty */
 
     /* ---- several at once ---- */
-    OP_TXN, /* compares, ops, else_ops: all in this shard. -> succeeded, results. Answers beyond
-             *   TXN_ANSWER_MAX: TOO_LARGE if nothing is written; else a part's result is TOO_LARGE
-             *   (a read, not made), or UNKNOWN_OUTCOME (a write, made) */
+    OP_TXN, /* compares, ops, else_ops: all in this shard; a txn among them has none itself.
+             *   -> succeeded, results. Answers beyond TXN_ANSWER_MAX: TOO_LARGE if nothing is
+             *   written; else a part's result is TOO_LARGE (a read, not made), or UNKNOWN_OUTCOME
+             *   (a write, made) */
 
     /* ---- for shard and router only ---- */
     OP_TABLE_OPEN,  /* table; number: its default_ttl_ms; value: catalogue facts the shard keeps */
@@ -274,11 +275,15 @@ bool op_is_read(const struct op *op);
 /* All that it refers to, in bytes: keys, values, items, and those of its parts. */
 size_t op_bytes(const struct op *op);
 
+/* True if a branch of the txn `op` holds a txn itself. */
+bool op_has_txn(const struct op *op);
+
 /* Stable lower-case name, for metrics and logs: "put". */
 const char *op_name(enum op_kind kind);
 
 /* Checks all that can be checked without data: sizes, ranges, flags that fit the operation, parts
- * of a txn (no txn inside, no shard-only operations). Errors: ERR_INVALID, ERR_TOO_LARGE. */
+ * of a txn (one level of txns inside, no shard-only operations). Errors: ERR_INVALID,
+ * ERR_TOO_LARGE. */
 MUST_CHECK enum err op_check(const struct op *op, size_t value_max, struct err_why *why);
 
 /* Hash slot of a key: CRC16 of it, or of what lies between the first { and the next }, mod 16384:

@@ -222,7 +222,7 @@ static const struct rule *rule_of(uint8_t kind)
         [OP_SET_RANGE_MEMBERS] = {.flags = OP_AFTER},
         [OP_LOG_RANGE] = {.check = check_not_negative},
         [OP_DELETE_RANGE] = {.is_range = true},
-        [OP_TXN] = {.is_alone = true, .check = check_txn},
+        [OP_TXN] = {.check = check_txn},
         [OP_TABLE_OPEN] = {.is_alone = true, .check = check_table_open},
         [OP_TABLE_CLOSE] = {.is_alone = true},
         [OP_SWEEP] = {.is_alone = true, .has_no_table = true, .check = check_sweep},
@@ -253,6 +253,9 @@ static enum err check_branch(const struct op *ops, uint32_t count, size_t value_
         if (rule == NULL || rule->is_alone) {
             return err_set(why, ERR_INVALID, "not an operation for a transaction");
         }
+        if (ops[i].kind == OP_TXN && op_has_txn(&ops[i])) {
+            return err_set(why, ERR_INVALID, "transactions are nested more than once");
+        }
         if (ops[i].idempotency_id.size > 0) {
             return err_set(why, ERR_INVALID, "a part of a transaction has an idempotency id");
         }
@@ -269,6 +272,9 @@ static enum err check_txn(const struct op *op, size_t value_max, struct err_why 
     const size_t parts = (size_t)op->compare_count + op->op_count + op->else_op_count;
     if (parts > OP_ITEMS_MAX) {
         return err_set(why, ERR_TOO_LARGE, "a transaction has more than %zu parts", OP_ITEMS_MAX);
+    }
+    if (op->idempotency_id.size > 0 && op_has_txn(op)) {
+        return err_set(why, ERR_INVALID, "a transaction with a transaction inside is not kept");
     }
     enum err err = check_compares(op, why);
     if (err == ERR_OK) {

@@ -136,22 +136,6 @@ static void want_more(struct prepare *x, const struct op *op)
     }
 }
 
-/* Calls `fn` for the op, or for the parts of a txn. */
-static void for_parts(struct prepare *x, const struct op *op,
-                      void (*fn)(struct prepare *x, const struct op *op))
-{
-    fn(x, op);
-    if (op->kind != OP_TXN) {
-        return;
-    }
-    for (uint32_t i = 0; i < op->op_count; i++) {
-        fn(x, &op->ops[i]);
-    }
-    for (uint32_t i = 0; i < op->else_op_count; i++) {
-        fn(x, &op->else_ops[i]);
-    }
-}
-
 static void want_compares(struct prepare *x, const struct op *op)
 {
     for (uint32_t i = 0; i < op->compare_count; i++) {
@@ -161,6 +145,22 @@ static void want_compares(struct prepare *x, const struct op *op)
         } else if (x->wait == ENGINE_NO_WAIT && !scan_is_cheap(x->engine)) {
             x->err = ERR_WOULD_WAIT;
         }
+    }
+}
+
+/* Calls `fn` for the op, and for the parts of a txn. */
+static void for_parts(struct prepare *x, const struct op *op,
+                      void (*fn)(struct prepare *x, const struct op *op))
+{
+    fn(x, op);
+    if (op->kind != OP_TXN) {
+        return;
+    }
+    for (uint32_t i = 0; i < op->op_count; i++) {
+        for_parts(x, &op->ops[i], fn);
+    }
+    for (uint32_t i = 0; i < op->else_op_count; i++) {
+        for_parts(x, &op->else_ops[i], fn);
     }
 }
 
@@ -175,7 +175,7 @@ enum err model_prepare(struct step *steps, size_t count, enum engine_wait wait)
     for (size_t i = 0; i < count && x.err == ERR_OK; i++) {
         CHECK(steps[i].model->has_begun);
         turn_to(&x, &steps[i]);
-        want_compares(&x, steps[i].op);
+        for_parts(&x, steps[i].op, want_compares);
         for_parts(&x, steps[i].op, want_records);
     }
     flush(&x);

@@ -1,4 +1,6 @@
-/* Several operations at once: compares, then one of two branches, under one revision.
+/* Several operations at once: compares, then one of two branches, under one revision. An operation
+ * of a branch may be such a transaction itself, which sees what those before it did (MSETNX in a
+ * MULTI).
  *
  * An operation of the branch that fails says so in its own result, and the others go on,
  * as between MULTI and EXEC of Redis.
@@ -118,6 +120,9 @@ static size_t answer_bytes(const struct result *result)
     for (size_t i = 0; i < result->row_count; i++) {
         const struct row *row = &result->rows[i];
         bytes += sizeof(*row) + row->key.size + row->value.size + row->author.size;
+    }
+    for (size_t i = 0; i < result->result_count; i++) {
+        bytes += answer_bytes(&result->results[i]);
     }
     return bytes;
 }

@@ -189,6 +189,8 @@ static enum err check_items(const struct placement *p, const struct op *op)
     return ERR_OK;
 }
 
+static enum err check_txn(const struct placement *p, const struct op *op);
+
 static enum err check_op(const struct placement *p, const struct op *op)
 {
     switch ((enum op_kind)op->kind) {
@@ -201,6 +203,8 @@ static enum err check_op(const struct placement *p, const struct op *op)
     case OP_SET_COMBINE:
     case OP_SET_STORE:
         return check_items(p, op);
+    case OP_TXN:
+        return check_txn(p, op);
     case OP_NONE:
     case OP_GET:
     case OP_STAT:
@@ -226,7 +230,6 @@ static enum err check_op(const struct placement *p, const struct op *op)
     case OP_DELETE_RANGE:
     case OP_COUNT:
     case OP_RANDOM_KEY:
-    case OP_TXN:
     case OP_TABLE_OPEN:
     case OP_TABLE_CLOSE:
     case OP_SWEEP:
@@ -276,7 +279,7 @@ static enum err place(const struct router *r, const struct call *c, struct place
     }
     *p = (struct placement){
         .r = r, .is_memory = t->options.engine == TABLE_MEMORY, .shard = shard_of(r, t, op->key)};
-    return op->kind == OP_TXN ? check_txn(p, op) : check_op(p, op);
+    return check_op(p, op);
 }
 
 static void prepare(struct router *r, struct call *c)

@@ -40,12 +40,16 @@ static void some_items(struct world *w, struct op *op, uint32_t count)
     op->item_count = count;
 }
 
-/* Good by op_check(), with many of the fields that the encoding knows. */
-static struct op some_op(struct world *w, bool is_inside)
+#define TXN_DEPTH 2
+
+static void fill_txn(struct world *w, struct op *op, unsigned depth);
+
+/* Inside `depth` txns. Good by op_check(), with many of the fields that the encoding knows. */
+static struct op some_op(struct world *w, unsigned depth)
 {
     const uint8_t kinds[] = {OP_PUT,   OP_GET,        OP_SET_ADD, OP_COPY, OP_SET_POP,
                              OP_RANGE, OP_LOG_APPEND, OP_BIT_SET, OP_TXN};
-    struct op op = {.kind = kinds[draw(w, is_inside ? 8 : 9)],
+    struct op op = {.kind = kinds[draw(w, depth < TXN_DEPTH ? 9 : 8)],
                     .table = 1 + (uint32_t)(number(w) >> 33),
                     .key = bytes(w, 30),
                     .value = bytes(w, 200),
@@ -66,14 +70,17 @@ static struct op some_op(struct world *w, bool is_inside)
     op.id = op.kind == OP_LOG_APPEND ? SLICE("an id") : op.id;
     op.author = op.kind == OP_LOG_APPEND ? bytes(w, 20) : op.author;
     op.number2 = op.kind == OP_BIT_SET ? 1 : op.number2;
-    if (!is_inside) {
+    if (depth == 0) {
         op.idempotency_id = bytes(w, 10);
+    }
+    if (op.kind == OP_TXN) {
+        fill_txn(w, &op, depth);
     }
     some_items(w, &op, op.kind == OP_SET_ADD ? 1 + (uint32_t)draw(w, 20) : 0);
     return op;
 }
 
-static void fill_txn(struct world *w, struct op *op)
+static void fill_txn(struct world *w, struct op *op, unsigned depth)
 {
     struct op *ops = arena_zero(&w->arena, 9 * sizeof(*ops));
     struct compare *compares = arena_zero(&w->arena, 4 * sizeof(*compares));
@@ -81,7 +88,7 @@ static void fill_txn(struct world *w, struct op *op)
     op->else_op_count = (uint32_t)draw(w, 5);
     op->compare_count = (uint32_t)draw(w, 5);
     for (uint32_t i = 0; i < 9; i++) {
-        ops[i] = some_op(w, true);
+        ops[i] = some_op(w, depth + 1);
     }
     for (uint32_t i = 0; i < op->compare_count; i++) {
         compares[i] = (struct compare){.target = (enum compare_target)draw(w, 5),
@@ -97,6 +104,7 @@ static void fill_txn(struct world *w, struct op *op)
     op->ops = ops;
     op->else_ops = ops + 4;
     op->compares = compares;
+    op->idempotency_id = op_has_txn(op) ? slice_of(NULL, 0) : op->idempotency_id;
 }
 
 static void same_slice(struct slice a, struct slice b)
@@ -172,10 +180,7 @@ static void test_round_trip(void)
         struct command got;
         arena_reset(&w.arena);
         struct command c = {.stamp_ms = number(&w), .random = random_next(&w.random)};
-        c.op = some_op(&w, false);
-        if (c.op.kind == OP_TXN) {
-            fill_txn(&w, &c.op);
-        }
+        c.op = some_op(&w, 0);
         EXPECT_EQ(ERR_OK, op_check(&c.op, STRING_MAX, NULL));
         command_encode(&out, &c);
         struct err_why why;
@@ -202,7 +207,7 @@ static void test_refused(void)
     const struct command good = {.stamp_ms = 5, .op = {.kind = OP_GET, .table = 1}};
     command_encode(&out, &good);
     EXPECT_EQ(ERR_OK, decode(&w, buf_slice(&out), &got));
-    out.data[0] = 2; /* a later version */
+    out.data[0] = 3; /* a later version */
     EXPECT_EQ(ERR_UNIMPLEMENTED, decode(&w, buf_slice(&out), &got));
     out.data[0] = 0;
     EXPECT_EQ(ERR_CORRUPT, decode(&w, buf_slice(&out), &got));
@@ -212,6 +217,14 @@ static void test_refused(void)
         .op = {.kind = OP_TXN, .table = 1, .ops = &middle, .op_count = 1}};
     buf_clear(&out);
     command_encode(&out, &nested);
+    EXPECT_EQ(2, out.data[0]);
+    EXPECT_EQ(ERR_OK, decode(&w, buf_slice(&out), &got));
+    out.data[0] = 1; /* which had none */
+    EXPECT_EQ(ERR_CORRUPT, decode(&w, buf_slice(&out), &got));
+    const struct command deeper = {
+        .op = {.kind = OP_TXN, .table = 1, .ops = &nested.op, .op_count = 1}};
+    buf_clear(&out);
+    command_encode(&out, &deeper);
     EXPECT_EQ(ERR_CORRUPT, decode(&w, buf_slice(&out), &got));
     const struct command wrong = {.op = {.kind = OP_GET, .table = 1, .flags = OP_REPLACE}};
     buf_clear(&out);

@@ -625,10 +625,11 @@ static void test_large_answers_from_disk(void)
     struct step step = {.model = w.model,
                         .op = &txn,
                         .moment = {.now_ms = w.now_ms, .revision = w.index + 1},
-                        .result = &result};
+                        .result = &result,
+                        .budget_bytes = WORLD_BUDGET};
     model_begin(w.model);
     EXPECT_EQ(ERR_OK, model_prepare(&step, 1, ENGINE_MAY_WAIT));
-    EXPECT_EQ(ERR_OK, model_run(&step, 1, ENGINE_MAY_WAIT, WORLD_BUDGET, &w.arena));
+    EXPECT_EQ(ERR_OK, model_run(&step, 1, ENGINE_MAY_WAIT, &w.arena));
     EXPECT_EQ(ERR_OK, result.err);
     EXPECT_EQ(ERR_OK, result.results[0].err);
     EXPECT_EQ(ERR_TOO_LARGE, result.results[KEYS - 1].err);

@@ -121,9 +121,11 @@ static void some_condition(struct play *p, struct op *op, bool is_delete)
     op->flags |= draw(p, 4) == 0 ? OP_WANT_PREV : 0;
 }
 
-static struct op some_op(struct play *p, bool is_inside);
+/* Inside `depth` txns. */
+#define TXN_DEPTH 2
+static struct op some_op(struct play *p, unsigned depth);
 
-static void some_txn(struct play *p, struct op *op)
+static void some_txn(struct play *p, struct op *op, unsigned depth)
 {
     op->compare_count = (uint32_t)draw(p, 3);
     struct compare *compares = arena_zero(&p->arena, 3 * sizeof(*compares));
@@ -142,7 +144,7 @@ static void some_txn(struct play *p, struct op *op)
     op->else_op_count = (uint32_t)draw(p, 3);
     struct op *ops = arena_zero(&p->arena, 8 * sizeof(*ops));
     for (uint32_t i = 0; i < op->op_count + op->else_op_count; i++) {
-        ops[i] = some_op(p, true);
+        ops[i] = some_op(p, depth + 1);
     }
     op->compares = compares;
     op->ops = ops;
@@ -230,10 +232,10 @@ static void some_set_op(struct play *p, struct op *op)
     }
 }
 
-static struct op some_op(struct play *p, bool is_inside)
+static struct op some_op(struct play *p, unsigned depth)
 {
     struct op op = {.table = some_table(p), .key = some_key(p), .value = some_value(p)};
-    op.kind = (uint8_t)(OP_GET + draw(p, OP_TXN - OP_GET + (is_inside ? 0 : 1)));
+    op.kind = (uint8_t)(OP_GET + draw(p, OP_TXN - OP_GET + (depth < TXN_DEPTH ? 1 : 0)));
     op.other = some_key(p);
     op.other_table = some_table(p);
     some_string_op(p, &op);
@@ -264,7 +266,7 @@ static struct op some_op(struct play *p, bool is_inside)
         op.limit = 1 + draw(p, 2);
         break;
     case OP_TXN:
-        some_txn(p, &op);
+        some_txn(p, &op, depth);
         break;
     default:
         break;
@@ -325,8 +327,8 @@ static size_t some_batch(struct play *p, struct op *ops, size_t *first_of)
             first_of[i] = i - 1;
             continue;
         }
-        ops[i] = some_op(p, false);
-        if (draw(p, 4) == 0 && !op_is_read(&ops[i])) {
+        ops[i] = some_op(p, 0);
+        if (draw(p, 4) == 0 && !op_is_read(&ops[i]) && !op_has_txn(&ops[i])) {
             ops[i].idempotency_id = text(p, "retry", ++p->ids, 1);
         }
     }
@@ -368,7 +370,7 @@ static void play_reads(struct play *p)
     size_t count = 0;
     const size_t wanted = 1 + draw(p, OPS_MAX);
     while (count < wanted) {
-        ops[count] = some_op(p, false);
+        ops[count] = some_op(p, 0);
         count += op_is_read(&ops[count]) ? 1 : 0;
     }
     world_reads(&p->memory, ops, results, count);

@@ -96,6 +96,7 @@ static void test_check(void)
 {
     const struct op get = {.kind = OP_GET, .table = 1};
     const struct op txn = {.kind = OP_TXN, .table = 1};
+    const struct op nested = {.kind = OP_TXN, .table = 1, .ops = &txn, .op_count = 1};
     const struct op with_id = {.kind = OP_PUT, .table = 1, .idempotency_id = SLICE("x")};
     const struct compare compare = {.table = 1};
     const struct compare nowhere = {.table = 0};
@@ -177,7 +178,10 @@ static void test_check(void)
           .op_count = 1,
           .compares = &compare,
           .compare_count = 1}},
-        {ERR_INVALID, {.kind = OP_TXN, .table = 1, .ops = &txn, .op_count = 1}},
+        {ERR_OK, {.kind = OP_TXN, .table = 1, .ops = &txn, .op_count = 1}},
+        {ERR_INVALID, {.kind = OP_TXN, .table = 1, .else_ops = &nested, .else_op_count = 1}},
+        {ERR_INVALID,
+         {.kind = OP_TXN, .table = 1, .ops = &txn, .op_count = 1, .idempotency_id = one[0]}},
         {ERR_INVALID, {.kind = OP_TXN, .table = 1, .else_ops = &with_id, .else_op_count = 1}},
         {ERR_INVALID, {.kind = OP_TXN, .table = 1, .compares = &nowhere, .compare_count = 1}},
         {ERR_TOO_LARGE, {.kind = OP_TXN, .table = 1, .compare_count = 1 << 21}},

@@ -271,10 +271,6 @@ enum verdict redis_msetnx(struct task *t)
     if (count == 1) {
         return redis_setnx(t);
     }
-    if (t->exec != NULL) {
-        return task_error(t, ERR_UNIMPLEMENTED,
-                          "ERR MSETNX of several keys is not supported inside MULTI");
-    }
     struct compare *compares = task_memory(t, count * sizeof(*compares));
     struct op *puts = task_memory(t, count * sizeof(*puts));
     const uint32_t table = t->session->table_id;
