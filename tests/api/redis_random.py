@@ -10,8 +10,11 @@ TIMES = {"TTL", "PTTL", "EXPIRETIME", "PEXPIRETIME"}
 
 
 class Commands:
-    def __init__(self, random):
+    """`is_whole`: all keys lie in one shard, so transactions may speak of all of them."""
+
+    def __init__(self, random, is_whole):
         self.random = random
+        self.is_whole = is_whole
         self.makers = [
             self.string_write, self.string_write, self.string_read, self.number, self.bits,
             self.bitfield, self.key, self.expire, self.set_write, self.set_write, self.set_read,
@@ -161,6 +164,11 @@ class Commands:
             ["SINTERCARD", str(len(names))] + names,
             ["SINTERCARD", str(len(names))] + names + ["LIMIT", self.pick("0", "1", "2", "-1")])
 
+    def all_keys(self):
+        return self.pick(
+            ["KEYS", self.pick("*", "{t}[a-d]", "{t}?", "none*")], ["DBSIZE"], ["FLUSHDB"],
+            ["SCAN", "0", "COUNT", "1000"] + self.pick([], ["TYPE", "set"], ["MATCH", "*a"]))
+
     def several(self):
         """A transaction, with what may be asked inside one."""
         self.queue = [["MULTI"]]
@@ -168,10 +176,12 @@ class Commands:
             self.queue.insert(0, ["WATCH"] + self.names())
             if self.random.random() < 0.5:
                 self.queue.insert(1, self.string_write())
+        makers = self.makers[:-1] + ([self.all_keys] if self.is_whole else [])
         for _ in range(self.random.randint(0, 4)):
-            args = self.random.choice(self.makers[:-1])()
-            if args[0] not in ("KEYS", "MSETNX", "SELECT", "COPY", "SRANDMEMBER", "OBJECT",
-                               "DBSIZE"):
+            args = self.random.choice(makers)()
+            is_on_all = args[0] in ("KEYS", "DBSIZE")
+            if args[0] not in ("SELECT", "COPY", "SRANDMEMBER", "OBJECT") and \
+                    (self.is_whole or not is_on_all):
                 self.queue.append(args)
         self.queue.append([self.pick("EXEC", "EXEC", "EXEC", "DISCARD")])
         return self.queue.pop(0)

@@ -122,12 +122,12 @@ def pipeline(wire, batch):
     return [wire.read() for _ in batch]
 
 
-def run_random(address, count, seed):
+def run_random(address, count, seed, is_whole):
     print("HOLDFAST_SEED=%d" % seed)
     redis = Redis()
     chance = random.Random(seed)
     ours, theirs = Wire(address), Wire(redis.address)
-    commands = Commands(chance)
+    commands = Commands(chance, is_whole)
     history, ok = [], True
     for wire in (ours, theirs):
         wire.ask("FLUSHALL")
@@ -261,12 +261,13 @@ def main():
     for flags in worlds:
         server = None if flags is None else Node(*flags)
         address = parse_address(options.address) if flags is None else ("127.0.0.1", server.port)
-        if flags is None or "--shards" in flags:
+        is_whole = flags is None or "--shards" in flags
+        if is_whole:
             ok = run_cases(address) and ok
         ok = run_scan(address, seed) and ok
         ok = run_redis_py(address) and ok
         if shutil.which("redis-server"):
-            ok = run_random(address, count, seed) and ok
+            ok = run_random(address, count, seed, is_whole) and ok
         else:
             print("skipped: the comparison, redis-server is not installed")
         if server is not None:

@@ -254,8 +254,13 @@ static void check_multi(struct world *w)
     EXPECT_REPLY(w, "WATCH k\nSET k 1\nUNWATCH\nMULTI\nGET k\nEXEC\nDISCARD\n",
                  "+OK|+OK|+OK|+OK|+QUEUED|*1|$1|1|-ERR DISCARD without MULTI|");
     EXPECT_REPLY(w, "MULTI\nKEYS *\nEXEC\n",
-                 "+OK|-ERR Command not allowed inside a transaction|-EXECABORT Transaction "
+                 "+OK|-CROSSSLOT 'keys' inside MULTI needs all keys in one shard: a data directory "
+                 "made with --shards 1, or a table with partition=table|-EXECABORT Transaction "
                  "discarded because of previous errors.|");
+    EXPECT_REPLY(w, "MULTI\nMSETNX {t}x 1 {t}y 2\nMSETNX {t}y 3 {t}z 4\nMSETNX {t}z 5\nEXEC\n",
+                 "+OK|+QUEUED|+QUEUED|+QUEUED|*3|:1|:0|:1|");
+    EXPECT_REPLY(w, "MULTI\nSET a 1\nMSETNX a 1 b 2 c 3 d 4\nEXEC\nEXISTS a\n",
+                 "+OK|+QUEUED|+QUEUED|-CROSSSLOT Keys in request don't hash to the same slot|:0|");
 }
 
 static void test_multi(void)

@@ -59,12 +59,34 @@ static struct queued *queue_place(struct multi *m)
     return &m->queued[m->count++];
 }
 
+/* Commands on all keys of the table belong into a transaction only where these lie in its shard.
+ * False: they do not, the error is written. FLUSHALL is about sixteen tables. */
+static bool keys_are_whole(struct task *t)
+{
+    const struct redis_session *s = t->session;
+    const bool is_whole = t->spec->handler == redis_flushall ? router_shards(s->router) == 1
+                                                             : session_table_is_whole(s);
+    if ((t->spec->flags & FLAG_WHOLE) == 0 || is_whole) {
+        return true;
+    }
+    (void)task_errorf(t, ERR_CROSS_SHARD,
+                      "CROSSSLOT '%s' inside MULTI needs all keys in one shard: a data directory "
+                      "made with --shards 1, or a table with partition=table",
+                      t->spec->name);
+    return false;
+}
+
 void multi_queue(struct task *t)
 {
     struct multi *m = t->session->multi;
     if ((t->spec->flags & FLAG_NO_MULTI) != 0) {
         m->is_spoiled = true;
         (void)task_error(t, ERR_INVALID, "ERR Command not allowed inside a transaction");
+        return;
+    }
+    session_refresh_table(t->session);
+    if (!keys_are_whole(t)) {
+        m->is_spoiled = true;
         return;
     }
     if (m->count >= REDIS_MULTI_MAX || m->arena.used_bytes >= REDIS_MULTI_BYTES) {
@@ -207,7 +229,7 @@ static void exec_task(struct redis_session *s, struct exec *x, const struct queu
     session_refresh_table(s);
     if (s->table_id == 0 && (q->spec->flags & (FLAG_READ | FLAG_WRITE)) != 0) {
         (void)task_error(t, ERR_NOT_FOUND, "ERR the selected table does not exist any more");
-    } else {
+    } else if (keys_are_whole(t)) { /* SELECT may have come between */
         const enum verdict verdict = q->spec->handler(t);
         CHECK(verdict == TASK_CALLS || verdict == TASK_REPLIED);
     }

@@ -60,6 +60,23 @@ static bool fits(const struct scan_options *o, struct slice name, uint8_t type)
     return o->pattern.data == NULL || glob_match(o->pattern, name, false);
 }
 
+/* What was found so far, as bulk strings. */
+struct names {
+    struct buf bytes;
+    size_t count;
+};
+
+static void take_rows(struct names *names, const struct scan_options *o, const struct row *rows,
+                      size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (fits(o, rows[i].key, rows[i].type)) {
+            resp_bulk(&names->bytes, rows[i].key);
+            names->count++;
+        }
+    }
+}
+
 /* ---- Cursors ---- */
 
 static bool bad_cursor(struct task *t)
@@ -103,67 +120,100 @@ static bool find_point(struct task *t, size_t index, struct slice owner, struct 
     return is_right || bad_cursor(t);
 }
 
-static void write_answer(struct buf *out, uint64_t cursor, size_t count, const struct buf *names)
+static void write_answer(struct buf *out, uint64_t cursor, const struct names *names)
 {
     char text[24];
     (void)snprintf(text, sizeof(text), "%" PRIu64, cursor);
     resp_array(out, 2);
     resp_bulk_text(out, text);
-    resp_array(out, count);
-    buf_append(out, names->data, names->size);
+    resp_array(out, names->count);
+    buf_append_slice(out, buf_slice(&names->bytes));
 }
 
-/* ---- SSCAN: one op ---- */
+/* ---- One op: SSCAN, and walks over keys inside EXEC ---- */
 
-struct member_scan {
+struct op_scan {
     struct scan_options options;
-    struct slice key;
+    struct slice owner; /* the set; of keys: empty */
     uint32_t table;
 };
 
-static void encode_sscan(struct task *t, struct buf *out, const struct result *result)
+static void encode_scan(struct task *t, struct buf *out, const struct result *result)
 {
-    const struct member_scan *scan = t->state;
-    struct buf names = {0};
-    size_t count = 0;
+    const struct op_scan *scan = t->state;
+    struct names names = {0};
     uint64_t cursor = 0;
     if (result->err != ERR_OK && result->err != ERR_NOT_FOUND) {
         task_fail(t, out, result->err);
         return;
     }
-    for (size_t i = 0; i < result->row_count; i++) {
-        if (fits(&scan->options, result->rows[i].key, TYPE_NONE)) {
-            resp_bulk(&names, result->rows[i].key);
-            count++;
-        }
-    }
+    take_rows(&names, &scan->options, result->rows, result->row_count);
     if (result->is_more && result->row_count > 0) {
         const struct cursor_point point = {.table = scan->table,
-                                           .owner = scan->key,
+                                           .owner = scan->owner,
                                            .after = result->rows[result->row_count - 1].key};
         cursor = router_cursor_keep(t->session->router, &point);
     }
-    write_answer(out, cursor, count, &names);
-    buf_deinit(&names);
+    write_answer(out, cursor, &names);
+    buf_deinit(&names.bytes);
+}
+
+static struct op_scan *op_scan_new(struct task *t, struct slice owner)
+{
+    struct op_scan *scan = task_memory(t, sizeof(*scan));
+    *scan = (struct op_scan){.owner = owner, .table = t->session->table_id};
+    t->state = scan;
+    t->encode = encode_scan;
+    return scan;
 }
 
 enum verdict redis_sscan(struct task *t)
 {
-    struct member_scan *scan = task_memory(t, sizeof(*scan));
+    struct op_scan *scan = op_scan_new(t, t->args[1]);
     struct cursor_point point;
-    scan->key = t->args[1];
-    scan->table = t->session->table_id;
-    if (!find_point(t, 2, scan->key, &point) || !read_options(t, 3, false, &scan->options)) {
+    if (!find_point(t, 2, scan->owner, &point) || !read_options(t, 3, false, &scan->options)) {
         return TASK_REPLIED;
     }
-    struct op *op = task_op(t, OP_SET_RANGE_MEMBERS, scan->key);
+    struct op *op = task_op(t, OP_SET_RANGE_MEMBERS, scan->owner);
     op->limit = scan->options.count;
     if (point.after.data != NULL) {
         op->other = point.after;
         op->flags = OP_AFTER;
     }
-    t->state = scan;
-    t->encode = encode_sscan;
+    return TASK_CALLS;
+}
+
+static enum verdict exec_scan(struct task *t, const struct cursor_point *point,
+                              const struct scan_options *options)
+{
+    op_scan_new(t, slice_of(NULL, 0))->options = *options;
+    struct op *op = task_op(t, OP_RANGE, point->after);
+    op->limit = options->count;
+    op->flags = (uint16_t)(OP_KEYS_ONLY | (point->after.data != NULL ? OP_AFTER : 0));
+    return TASK_CALLS;
+}
+
+static void encode_keys(struct task *t, struct buf *out, const struct result *result)
+{
+    const struct op_scan *scan = t->state;
+    struct names names = {0};
+    if (result->err != ERR_OK || result->is_more) {
+        task_fail(t, out, result->is_more ? ERR_TOO_LARGE : result->err);
+        return;
+    }
+    take_rows(&names, &scan->options, result->rows, result->row_count);
+    resp_array(out, names.count);
+    buf_append_slice(out, buf_slice(&names.bytes));
+    buf_deinit(&names.bytes);
+}
+
+static enum verdict exec_keys(struct task *t, struct slice from, struct slice to)
+{
+    op_scan_new(t, slice_of(NULL, 0))->options.pattern = t->args[1];
+    struct op *op = task_op(t, OP_RANGE, from);
+    op->other = to;
+    op->flags = OP_KEYS_ONLY;
+    t->encode = encode_keys;
     return TASK_CALLS;
 }
 
@@ -174,9 +224,8 @@ struct walk {
     struct source *source;
     struct source_page page;
     struct scan_options options;
-    struct buf names; /* what fits, as bulk strings */
-    size_t name_count;
-    struct buf last; /* SCAN: the last key seen in this shard */
+    struct names names; /* what fits */
+    struct buf last;    /* SCAN: the last key seen in this shard */
     bool has_last;
     uint64_t left; /* SCAN: keys still to look at */
     uint32_t shard;
@@ -199,7 +248,7 @@ static void walk_end(struct walk *w)
     if (w->source != NULL) {
         source_close(&w->source);
     }
-    buf_deinit(&w->names);
+    buf_deinit(&w->names.bytes);
     buf_deinit(&w->last);
     mem_free(w);
     task_finish(t);
@@ -211,15 +260,9 @@ static void walk_fail(struct walk *w, enum err err)
     walk_end(w);
 }
 
-static void take_rows(struct walk *w)
+static void take_page(struct walk *w)
 {
-    const struct source_page *page = &w->page;
-    for (size_t i = 0; i < page->row_count; i++) {
-        if (fits(&w->options, page->rows[i].key, page->rows[i].type)) {
-            resp_bulk(&w->names, page->rows[i].key);
-            w->name_count++;
-        }
-    }
+    take_rows(&w->names, &w->options, w->page.rows, w->page.row_count);
 }
 
 /* ---- KEYS ---- */
@@ -227,8 +270,8 @@ static void take_rows(struct walk *w)
 static void on_keys_page(struct source_page *page)
 {
     struct walk *w = page->arg;
-    take_rows(w);
-    if (page->err != ERR_OK || w->names.size > REDIS_ANSWER_MAX || task_is_gone(w->task)) {
+    take_page(w);
+    if (page->err != ERR_OK || w->names.bytes.size > REDIS_ANSWER_MAX || task_is_gone(w->task)) {
         walk_fail(w, page->err != ERR_OK ? page->err : ERR_TOO_LARGE);
         return;
     }
@@ -237,8 +280,8 @@ static void on_keys_page(struct source_page *page)
         return;
     }
     struct buf *out = task_reply(w->task);
-    resp_array(out, w->name_count);
-    buf_append(out, w->names.data, w->names.size);
+    resp_array(out, w->names.count);
+    buf_append_slice(out, buf_slice(&w->names.bytes));
     walk_end(w);
 }
 
@@ -275,13 +318,16 @@ static struct slice behind_prefix(struct task *t, struct slice prefix)
 enum verdict redis_keys(struct task *t)
 {
     struct redis_session *s = t->session;
-    struct walk *w = walk_new(t);
     const struct slice prefix = literal_prefix(t->args[1]);
     const struct source_config config = {.kind = SOURCE_RANGE,
                                          .table = s->table_id,
                                          .from = prefix,
                                          .to = behind_prefix(t, prefix),
                                          .keys_only = true};
+    if (t->exec != NULL) {
+        return exec_keys(t, config.from, config.to);
+    }
+    struct walk *w = walk_new(t);
     w->options.pattern = t->args[1];
     w->page.done = on_keys_page;
     w->source = source_open(s->router, &config);
@@ -304,14 +350,14 @@ static void scan_answer(struct walk *w, bool is_end)
                                            .after = w->has_last ? buf_slice(&w->last) : none};
         cursor = router_cursor_keep(s->router, &point);
     }
-    write_answer(task_reply(w->task), cursor, w->name_count, &w->names);
+    write_answer(task_reply(w->task), cursor, &w->names);
     walk_end(w);
 }
 
 static void on_scan_page(struct source_page *page)
 {
     struct walk *w = page->arg;
-    take_rows(w);
+    take_page(w);
     if (page->err != ERR_OK || task_is_gone(w->task)) {
         walk_fail(w, page->err != ERR_OK ? page->err : ERR_CANCELED);
         return;
@@ -323,7 +369,7 @@ static void on_scan_page(struct source_page *page)
         w->has_last = true;
         w->left -= page->row_count < w->left ? page->row_count : w->left;
     }
-    if (w->left == 0 || w->names.size > SCAN_ANSWER) {
+    if (w->left == 0 || w->names.bytes.size > SCAN_ANSWER) {
         scan_answer(w, false);
         return;
     }
@@ -364,6 +410,9 @@ enum verdict redis_scan(struct task *t)
     if (!find_point(t, 1, slice_of(NULL, 0), &point) || !read_options(t, 2, true, &options)) {
         return TASK_REPLIED;
     }
+    if (t->exec != NULL) {
+        return exec_scan(t, &point, &options);
+    }
     const bool is_one = table != NULL && table->options.partition == PARTITION_TABLE;
     const uint32_t first = is_one ? table->shard : 0;
     struct walk *w = walk_new(t);
@@ -392,6 +441,11 @@ static void on_drawn(struct draw *d)
 
 enum verdict redis_randomkey(struct task *t)
 {
+    if (t->exec != NULL) {
+        (void)task_op(t, OP_RANDOM_KEY, slice_of(NULL, 0));
+        t->encode = encode_member;
+        return TASK_CALLS;
+    }
     struct draw *d = task_memory(t, sizeof(*d));
     *d = (struct draw){.table = t->session->table_id, .done = on_drawn, .arg = t};
     router_draw(t->session->router, d);

@@ -74,7 +74,8 @@ enum command_flag {
     FLAG_MOVABLE = 1 << 11, /* the keys cannot be told by position */
     FLAG_NO_AUTH = 1 << 12,
     FLAG_SPLITS = 1 << 13, /* its keys may lie in several shards */
-    FLAG_NO_SLOWLOG = 1 << 14
+    FLAG_NO_SLOWLOG = 1 << 14,
+    FLAG_WHOLE = 1 << 15 /* about all keys: inside MULTI only where these lie in one shard */
 };
 
 enum command_group {
@@ -376,6 +377,9 @@ struct slice database_name(uint32_t db, char buffer[8]);
  * may be NULL, gets its number, or REDIS_DATABASES. */
 const struct table *session_find_table(struct task *t, size_t index, uint32_t *db);
 void session_select(struct redis_session *s, uint32_t db, struct slice name);
+
+/* True if all keys of the selected table lie in one shard. */
+bool session_table_is_whole(const struct redis_session *s);
 
 /* CLIENT SETNAME. False: not a name, the error is written. */
 bool session_set_name(struct task *t, struct slice name);

@@ -46,11 +46,18 @@ enum verdict redis_select(struct task *t)
     return task_ok(t);
 }
 
+bool session_table_is_whole(const struct redis_session *s)
+{
+    const struct table *table = router_table_by_id(s->router, s->table_id);
+    return router_shards(s->router) == 1 ||
+           (table != NULL && table->options.partition == PARTITION_TABLE);
+}
+
 enum verdict redis_dbsize(struct task *t)
 {
     const struct redis_session *s = t->session;
     const struct table *table = router_table_by_id(s->router, s->table_id);
-    if (t->exec != NULL && router_shards(s->router) == 1) {
+    if (t->exec != NULL && session_table_is_whole(s)) {
         (void)task_op(t, OP_COUNT, slice_of(NULL, 0)); /* at its place in the transaction */
         t->encode = encode_count;
         return TASK_CALLS;
@@ -64,7 +71,9 @@ enum verdict redis_swapdb(struct task *t)
     return task_error(t, ERR_UNIMPLEMENTED, "ERR SWAPDB is not supported: tables keep their names");
 }
 
-/* ---- FLUSHDB FLUSHALL: one table after the other gets a new id, in O(1) ---- */
+/* ---- FLUSHDB FLUSHALL: one table after the other gets a new id, in O(1) ----
+ *
+ * Inside MULTI that would not be a part of the transaction; there all records are deleted. */
 
 struct flush {
     struct task *task;
@@ -117,10 +126,34 @@ static struct flush *flush_new(struct task *t)
     return f;
 }
 
+/* All records of one table, as a part of EXEC's transaction. */
+static void delete_all(struct task *t, uint32_t table)
+{
+    task_part(t, OP_DELETE_RANGE, slice_of(NULL, 0))->table = table;
+    t->encode = encode_noted;
+    t->finish = finish_ok;
+}
+
+static enum verdict delete_databases(struct task *t)
+{
+    for (uint32_t db = 0; db < REDIS_DATABASES; db++) {
+        char buffer[8];
+        const struct table *table = router_table(t->session->router, database_name(db, buffer));
+        if (table != NULL) {
+            delete_all(t, table->id);
+        }
+    }
+    return TASK_CALLS;
+}
+
 enum verdict redis_flushdb(struct task *t)
 {
     if (!flush_options(t)) {
         return task_syntax_error(t);
+    }
+    if (t->exec != NULL) {
+        delete_all(t, t->session->table_id);
+        return TASK_CALLS;
     }
     flush_next(flush_new(t), t->session->table_name);
     return TASK_LATER;
@@ -130,6 +163,9 @@ enum verdict redis_flushall(struct task *t)
 {
     if (!flush_options(t)) {
         return task_syntax_error(t);
+    }
+    if (t->exec != NULL) {
+        return delete_databases(t);
     }
     struct flush *f = flush_new(t);
     f->next_db = 1;
