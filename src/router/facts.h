@@ -60,7 +60,7 @@ struct slow_entry {
 };
 
 struct node_totals {
-    uint64_t connections, connections_total, connections_refused;
+    uint64_t connections, connections_max, connections_total, connections_refused;
     uint64_t commands_total;
     uint64_t memory_used_bytes; /* by engines */
     uint64_t memory_limit_bytes;

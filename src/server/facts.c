@@ -46,6 +46,7 @@ static void totals(void *arg, struct node_totals *out)
     (void)getrusage(RUSAGE_SELF, &usage);
     *out = (struct node_totals){
         .connections = front.connections,
+        .connections_max = s->config.connections_max,
         .connections_total = front.connections_total,
         .connections_refused = front.connections_refused,
         .commands_total = commands_total(s),

@@ -178,6 +178,12 @@ static enum verdict client_refused(struct task *t)
     return task_error(t, ERR_UNIMPLEMENTED, "ERR this subcommand of CLIENT is not supported");
 }
 
+/* What is never on can be switched off. */
+static enum verdict client_tracking(struct task *t)
+{
+    return t->arg_count == 3 && arg_is(t, 2, "off") ? task_ok(t) : client_refused(t);
+}
+
 static enum verdict client_getredir(struct task *t)
 {
     resp_integer(t->out, -1);
@@ -197,8 +203,21 @@ static enum verdict client_trackinginfo(struct task *t)
     return TASK_REPLIED;
 }
 
+/* No command blocks here. */
 static enum verdict client_unblock(struct task *t)
 {
+    int64_t id = 0;
+    if (t->arg_count > 4) {
+        return task_error(t, ERR_INVALID,
+                          "ERR unknown subcommand or wrong number of arguments for 'UNBLOCK'. Try "
+                          "CLIENT HELP.");
+    }
+    if (t->arg_count == 4 && !arg_is(t, 3, "timeout") && !arg_is(t, 3, "error")) {
+        return task_error(t, ERR_INVALID, "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
+    }
+    if (!arg_integer(t, 2, &id)) {
+        return TASK_REPLIED;
+    }
     resp_integer(t->out, 0);
     return TASK_REPLIED;
 }
@@ -247,7 +266,7 @@ enum verdict redis_client(struct task *t)
                                              {"reply", client_reply, 3},
                                              {"setinfo", client_setinfo, 4},
                                              {"setname", client_setname, 3},
-                                             {"tracking", client_refused, -3},
+                                             {"tracking", client_tracking, -3},
                                              {"trackinginfo", client_trackinginfo, 2},
                                              {"unblock", client_unblock, -3},
                                              {"unpause", task_ok, 2}};

@@ -161,6 +161,8 @@ static const struct command_spec specs[] = {
      "Gives a key another name if that is free."},
     {"reset", redis_reset, 1, TALK | FLAG_NOSCRIPT | FLAG_NO_AUTH | FLAG_NOW | FLAG_ALONE, NO_KEY,
      GROUP_CONNECTION, "6.2.0", "Makes the connection as it was when it began."},
+    {"role", redis_role, 1, TALK | FLAG_ADMIN | FLAG_NOSCRIPT | FLAG_DANGEROUS, NO_KEY,
+     GROUP_SERVER, "2.8.12", "Tells that this is no replica."},
     {"sadd", redis_sadd, -3, GROW | FLAG_FAST, ONE_KEY, GROUP_SET, "1.0.0",
      "Adds members to a set."},
     {"scan", redis_scan, -2, READ | FLAG_ALONE | FLAG_WHOLE, NO_KEY, GROUP_GENERIC, "2.8.0",

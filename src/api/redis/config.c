@@ -1,5 +1,6 @@
 /* config.c - CONFIG: the node's own settings, and those of Redis that clients ask for. */
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "api/redis/session.h"
 
@@ -46,29 +47,94 @@ static void add_setting(void *arg, const char *name, const char *value)
     buf_append_text(&list->last_value, value);
 }
 
-static void add_number(struct config_list *list, const char *name, uint64_t number)
+/* What Redis calls things that are so here, too. None of them can be changed. */
+struct redis_setting {
+    const char *name;
+    const char *text; /* the value; NULL: a number */
+    uint64_t (*number)(const struct redis_session *s);
+    bool is_switch; /* 1 and 0 are yes and no */
+};
+
+static struct node_totals totals_of(const struct redis_session *s)
 {
-    end_setting(list);
-    list->last_name = name;
-    buf_append_u64(&list->last_value, number);
+    struct node_totals totals = {0};
+    s->context->facts->totals(s->context->facts->arg, &totals);
+    return totals;
 }
 
-/* What Redis calls things that are so here, too. */
-static void add_redis_settings(const struct redis_session *s, struct config_list *list)
+static uint64_t is_logged(const struct redis_session *s)
 {
-    const struct node_facts *facts = s->context->facts;
-    struct node_totals totals = {0};
-    facts->totals(facts->arg, &totals);
-    add_setting(list, "appendonly", s->table_is_memory ? "no" : "yes");
-    add_number(list, "databases", REDIS_DATABASES);
-    add_number(list, "maxmemory", totals.memory_limit_bytes);
-    add_setting(list, "maxmemory-policy", "noeviction");
-    add_number(list, "port", facts->port);
-    add_number(list, "proto-max-bulk-len", router_value_max(s->router));
-    add_setting(list, "save", "");
-    add_number(list, "slowlog-log-slower-than", s->context->slow_us);
-    add_number(list, "slowlog-max-len", REDIS_SLOW_MAX);
-    add_number(list, "timeout", 0);
+    return s->table_is_memory ? 0 : 1;
+}
+
+static uint64_t clients_max(const struct redis_session *s)
+{
+    return totals_of(s).connections_max;
+}
+
+static uint64_t memory_max(const struct redis_session *s)
+{
+    return totals_of(s).memory_limit_bytes;
+}
+
+static uint64_t port(const struct redis_session *s)
+{
+    return s->context->facts->port;
+}
+
+static uint64_t value_max(const struct redis_session *s)
+{
+    return router_value_max(s->router);
+}
+
+static uint64_t slow_us(const struct redis_session *s)
+{
+    return s->context->slow_us;
+}
+
+static uint64_t slow_max(const struct redis_session *s)
+{
+    (void)s;
+    return REDIS_SLOW_MAX;
+}
+
+static uint64_t databases(const struct redis_session *s)
+{
+    (void)s;
+    return REDIS_DATABASES;
+}
+
+static const struct redis_setting redis_settings[] = {
+    {"appendonly", NULL, is_logged, true},
+    {"cluster-enabled", "no", NULL, false},
+    {"databases", NULL, databases, false},
+    {"maxclients", NULL, clients_max, false},
+    {"maxmemory", NULL, memory_max, false},
+    {"maxmemory-policy", "noeviction", NULL, false},
+    {"notify-keyspace-events", "", NULL, false},
+    {"port", NULL, port, false},
+    {"proto-max-bulk-len", NULL, value_max, false},
+    {"requirepass", "", NULL, false},
+    {"save", "", NULL, false},
+    {"slowlog-log-slower-than", NULL, slow_us, false},
+    {"slowlog-max-len", NULL, slow_max, false},
+    {"timeout", "0", NULL, false},
+};
+
+#define REDIS_SETTINGS (sizeof(redis_settings) / sizeof(redis_settings[0]))
+#define NUMBER_TEXT    24
+
+static const char *redis_value(const struct redis_session *s, const struct redis_setting *setting,
+                               char number[NUMBER_TEXT])
+{
+    if (setting->text != NULL) {
+        return setting->text;
+    }
+    if (setting->is_switch) {
+        return setting->number(s) != 0 ? "yes" : "no";
+    }
+    (void)snprintf(number, NUMBER_TEXT, "%" PRIu64, setting->number(s));
+    return number;
 }
 
 static enum verdict config_get(struct task *t)
@@ -76,7 +142,10 @@ static enum verdict config_get(struct task *t)
     const struct redis_session *s = t->session;
     const struct node_facts *facts = s->context->facts;
     struct config_list list = {.task = t};
-    add_redis_settings(s, &list);
+    for (size_t i = 0; i < REDIS_SETTINGS; i++) {
+        char number[NUMBER_TEXT];
+        add_setting(&list, redis_settings[i].name, redis_value(s, &redis_settings[i], number));
+    }
     facts->settings(facts->arg, add_setting, &list);
     end_setting(&list);
     resp_map(t->out, s->version, list.pair_count);
@@ -100,32 +169,17 @@ static bool copy_text(char to[SETTING_MAX], struct slice from)
     return true;
 }
 
-/* True if `name` is one that CONFIG GET shows in Redis' words. */
-static bool is_redis_setting(const char *name)
-{
-    static const char *const names[] = {"appendonly",
-                                        "databases",
-                                        "maxmemory",
-                                        "maxmemory-policy",
-                                        "port",
-                                        "proto-max-bulk-len",
-                                        "save",
-                                        "slowlog-log-slower-than",
-                                        "slowlog-max-len",
-                                        "timeout"};
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (resp_is(slice_of_text(name), names[i])) {
-            return true;
-        }
-    }
-    return false;
-}
-
+/* Of what CONFIG GET shows in Redis' words nothing changes; to say so once more is no change. */
 static enum err set_one(struct task *t, const char *name, const char *value, struct err_why *why)
 {
     const struct node_facts *facts = t->session->context->facts;
-    if (is_redis_setting(name)) {
-        return err_set(why, ERR_DENIED, "can't set immutable config");
+    for (size_t i = 0; i < REDIS_SETTINGS; i++) {
+        if (resp_is(slice_of_text(name), redis_settings[i].name)) {
+            char number[NUMBER_TEXT];
+            const char *now = redis_value(t->session, &redis_settings[i], number);
+            return strcmp(now, value) == 0 ? ERR_OK
+                                           : err_set(why, ERR_DENIED, "can't set immutable config");
+        }
     }
     return facts->change_setting(facts->arg, name, value, why);
 }

@@ -28,16 +28,31 @@ static void info_server(struct info *i)
 static void info_clients(struct info *i)
 {
     buf_printf(&i->text,
-               "connected_clients:%" PRIu64 "\r\nblocked_clients:0\r\ntracking_clients:0\r\n",
-               i->totals.connections);
+               "connected_clients:%" PRIu64 "\r\nmaxclients:%" PRIu64
+               "\r\nblocked_clients:0\r\ntracking_clients:0\r\n",
+               i->totals.connections, i->totals.connections_max);
+}
+
+/* As a number, and as Redis writes it for people: "1.50M". */
+static void write_bytes(struct info *i, const char *name, uint64_t bytes)
+{
+    static const char units[] = {'B', 'K', 'M', 'G', 'T', 'P'};
+    double amount = (double)bytes;
+    size_t unit = 0;
+    while (amount >= 1024 && unit + 1 < sizeof(units)) {
+        amount /= 1024;
+        unit++;
+    }
+    buf_printf(&i->text, "%s:%" PRIu64 "\r\n%s_human:%.*f%c\r\n", name, bytes, name,
+               unit == 0 ? 0 : 2, amount, units[unit]);
 }
 
 static void info_memory(struct info *i)
 {
-    buf_printf(&i->text,
-               "used_memory:%" PRIu64 "\r\nused_memory_rss:%" PRIu64 "\r\nmaxmemory:%" PRIu64
-               "\r\nmaxmemory_policy:noeviction\r\n",
-               i->totals.memory_used_bytes, i->totals.resident_bytes, i->totals.memory_limit_bytes);
+    write_bytes(i, "used_memory", i->totals.memory_used_bytes);
+    write_bytes(i, "used_memory_rss", i->totals.resident_bytes);
+    write_bytes(i, "maxmemory", i->totals.memory_limit_bytes);
+    buf_append_text(&i->text, "maxmemory_policy:noeviction\r\n");
 }
 
 static void info_persistence(struct info *i)

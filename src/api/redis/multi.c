@@ -103,6 +103,15 @@ void multi_queue(struct task *t)
     resp_simple(t->out, "QUEUED");
 }
 
+enum verdict multi_abort(struct task *t)
+{
+    multi_drop(t->session);
+    watch_drop(t->session);
+    return task_error(t, ERR_INVALID,
+                      "EXECABORT Transaction discarded because of: wrong number of arguments for "
+                      "'exec' command");
+}
+
 enum verdict redis_discard(struct task *t)
 {
     struct redis_session *s = t->session;

@@ -1,4 +1,4 @@
-/* server.c - small commands about the node: TIME, WAIT, DEBUG, CLUSTER, LATENCY, ACL. */
+/* server.c - small commands about the node: TIME, WAIT, ROLE, DEBUG, CLUSTER, LATENCY, ACL. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -27,6 +27,15 @@ enum verdict redis_wait(struct task *t)
         return task_error(t, ERR_INVALID, "ERR timeout is negative");
     }
     resp_integer(t->out, 0);
+    return TASK_REPLIED;
+}
+
+enum verdict redis_role(struct task *t)
+{
+    resp_array(t->out, 3);
+    resp_bulk_text(t->out, "master");
+    resp_integer(t->out, 0);
+    resp_array(t->out, 0); /* replicas */
     return TASK_REPLIED;
 }
 

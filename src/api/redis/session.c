@@ -171,6 +171,9 @@ static enum verdict judge(struct task *t)
     struct redis_session *s = t->session;
     const struct command_spec *spec = t->spec;
     if (!arity_fits(spec, t->arg_count)) {
+        if (spec->handler == redis_exec) {
+            return multi_abort(t);
+        }
         (void)task_wrong_arity(t, spec->name);
         return refuse(t);
     }

@@ -411,6 +411,9 @@ void multi_queue(struct task *t);
 /* A command inside MULTI was refused: EXEC will be. */
 void multi_spoil(struct redis_session *s);
 
+/* Answers an EXEC that has arguments: the transaction is over. */
+enum verdict multi_abort(struct task *t);
+
 /* Forgets MULTI and its commands. */
 void multi_drop(struct redis_session *s);
 void watch_drop(struct redis_session *s);
@@ -582,6 +585,7 @@ enum verdict redis_client(struct task *t);
 /* server.c, slowlog.c, config.c, info.c, docs.c */
 enum verdict redis_time(struct task *t);
 enum verdict redis_wait(struct task *t);
+enum verdict redis_role(struct task *t);
 enum verdict redis_debug(struct task *t);
 enum verdict redis_cluster(struct task *t);
 enum verdict redis_latency(struct task *t);
