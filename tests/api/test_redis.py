@@ -21,6 +21,7 @@ import time
 import redis_cases
 from node import Node
 from redis_random import Commands
+from resp import Client
 from redis_wire import Closed, Wire, encode, split
 
 CASES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "redis_cases.txt")
@@ -182,6 +183,44 @@ def run_scan(address, seed):
     return ok
 
 
+# ---- COMMAND DOCS: the arguments as redis-cli shows them ----
+
+def pairs(flat):
+    return {flat[i].decode(): flat[i + 1] for i in range(0, len(flat), 2)}
+
+
+def syntax(arguments, separator=" "):
+    return separator.join(syntax_of(pairs(argument)) for argument in arguments)
+
+
+def syntax_of(argument):
+    kind, flags = argument["type"], argument.get("flags", [])
+    text = {b"block": lambda: syntax(argument["arguments"]),
+            b"oneof": lambda: syntax(argument["arguments"], "|"),
+            b"pure-token": lambda: ""}.get(kind, lambda: argument["name"].decode())()
+    whole = " ".join(filter(None, [argument.get("token", b"").decode(), text]))
+    if b"multiple" in flags:
+        whole += " [%s ...]" % (whole if b"multiple_token" in flags else text)
+    return "[%s]" % whole if b"optional" in flags else whole
+
+
+def run_docs(address):
+    redis, ok = Redis(), True
+    with Client(address) as ours, Client(redis.address) as theirs:
+        names = ours.ask("COMMAND", "LIST")
+        for name in names:
+            got, want = (pairs(c.ask("COMMAND", "DOCS", name)[1]) for c in (ours, theirs))
+            for about in ("group", "since"):
+                ok = ok and got[about] == want[about]
+            if syntax(got.get("arguments", [])) != syntax(want.get("arguments", [])):
+                print("%s: want %s\n  got %s" % (name.decode(), syntax(want.get("arguments", [])),
+                                                syntax(got.get("arguments", []))))
+                ok = False
+    redis.stop()
+    print("%d commands have the arguments that Redis documents" % len(names) if ok else "docs fail")
+    return ok
+
+
 # ---- redis-py ----
 
 def run_redis_py(address):
@@ -267,6 +306,7 @@ def main():
         ok = run_scan(address, seed) and ok
         ok = run_redis_py(address) and ok
         if shutil.which("redis-server"):
+            ok = run_docs(address) and ok
             ok = run_random(address, count, seed, is_whole) and ok
         else:
             print("skipped: the comparison, redis-server is not installed")

@@ -210,13 +210,17 @@ static enum verdict command_list(struct task *t)
 static void write_docs(struct task *t, const struct command_spec *spec)
 {
     resp_bulk_text(t->out, spec->name);
-    resp_map(t->out, t->session->version, 3);
+    resp_map(t->out, t->session->version, spec->syntax[0] == 0 ? 3 : 4);
     resp_bulk_text(t->out, "summary");
     resp_bulk_text(t->out, spec->summary);
     resp_bulk_text(t->out, "since");
     resp_bulk_text(t->out, spec->since);
     resp_bulk_text(t->out, "group");
     resp_bulk_text(t->out, group_name(spec->group));
+    if (spec->syntax[0] != 0) {
+        resp_bulk_text(t->out, "arguments");
+        syntax_write(t->out, t->session->version, spec->syntax);
+    }
 }
 
 static enum verdict command_docs(struct task *t)

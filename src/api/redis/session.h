@@ -98,6 +98,7 @@ struct command_spec {
     uint8_t group;
     const char *since;
     const char *summary;
+    const char *syntax; /* of the arguments; see syntax.c */
 };
 
 /* All commands, in order of their names; behind the last of `count` lies "unknown", which answers
@@ -594,5 +595,8 @@ enum verdict redis_slowlog(struct task *t);
 enum verdict redis_config(struct task *t);
 enum verdict redis_info(struct task *t);
 enum verdict redis_command(struct task *t);
+
+/* Writes what COMMAND DOCS says of arguments: an array of maps (syntax.c). */
+void syntax_write(struct buf *out, int version, const char *syntax);
 
 #endif
