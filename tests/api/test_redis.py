@@ -151,6 +151,39 @@ def run_random(address, count, seed, is_whole):
     return ok
 
 
+# ---- MULTI over all keys of a table that lies in one shard, and after a crash ----
+
+def transaction(client, *commands):
+    return client.pipeline([("MULTI",), *commands, ("EXEC",)])[-1]
+
+
+def run_whole_table():
+    with Node() as node:
+        body = b'{"partition": "table"}'
+        assert node.request("PUT", "/api/v1/tables/whole", body).status in (200, 201)
+        with node.redis() as client:
+            client.ask("SELECT", "whole")
+            want = [1, [b"a", b"b"], 2, 0, 1, 3]
+            got = transaction(
+                client, ("MSETNX", "a", "1", "b", "2"), ("KEYS", "*"), ("DBSIZE",),
+                ("MSETNX", "b", "3", "c", "4"), ("MSETNX", "c", "5"), ("DBSIZE",))
+            assert got == want, got
+            # It is about more than this table.
+            assert transaction(client, ("FLUSHALL",)).word == "EXECABORT"
+            # The table that is selected when EXEC comes decides.
+            replies = transaction(client, ("SELECT", "0"), ("KEYS", "*"), ("SET", "x", "y"))
+            assert replies[1].word == "CROSSSLOT" and replies[2] == b"OK", replies
+        node.kill()
+        node.start()
+        with node.redis() as client:
+            client.ask("SELECT", "whole")
+            assert client.ask("MGET", "a", "b", "c") == [b"1", b"2", b"5"]
+            assert transaction(client, ("FLUSHDB",), ("RANDOMKEY",), ("DBSIZE",)) == \
+                [b"OK", None, 0]
+    print("whole table: ok")
+    return True
+
+
 # ---- SCAN: what is there all the time is found, and no cursor begins anew ----
 
 def cursor_and_names(reply):
@@ -296,6 +329,8 @@ def main():
     count = int(os.environ.get("HOLDFAST_COMMANDS", "20000"))
     ok = True
     # One shard is Redis' own world; with many, keys of one command share a {tag} in the tests.
+    if not options.address:
+        ok = run_whole_table() and ok
     worlds = [None] if options.address else [["--shards", "1"], ["--engine", "memory"]]
     for flags in worlds:
         server = None if flags is None else Node(*flags)
