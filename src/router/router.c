@@ -46,6 +46,21 @@ static void on_catalogue(struct router *r, struct catalogue_mail *m)
     router_post(r->node->routers[0], &m->mail, MAIL_SEEN);
 }
 
+static void on_tour(struct router *r, struct router_tour *t)
+{
+    const struct router_config *config = &r->node->config;
+    if (t->next == config->loops) {
+        metric_add(&r->calls, UINT64_MAX);
+        t->done(t);
+        return;
+    }
+    if (r->context != NULL) {
+        t->visit(t, r->context);
+    }
+    t->next++;
+    router_post(t->next < config->loops ? r->node->routers[t->next] : t->home, &t->mail, MAIL_TOUR);
+}
+
 /* The node has failed: letters that are still under way are dropped with what they own. */
 static void drop_letter(struct router_mail *mail)
 {
@@ -87,6 +102,9 @@ static void on_letter(void *arg, struct letter *letter)
         c->done(c);
         return;
     }
+    case MAIL_TOUR:
+        on_tour(r, container_of(mail, struct router_tour, mail));
+        return;
     }
     UNREACHABLE("a letter of no kind");
 }
@@ -165,6 +183,19 @@ void router_abandon(struct router_node *n)
     }
 }
 
+void router_attach(struct router *r, struct loop_context *context)
+{
+    r->context = context;
+}
+
+void router_tour_start(struct router *r, struct router_tour *t)
+{
+    t->home = r;
+    t->next = 0;
+    metric_add(&r->calls, 1);
+    router_post(r->node->routers[0], &t->mail, MAIL_TOUR);
+}
+
 void router_relieve(struct router *r)
 {
     shard_relieve(r->host);
@@ -219,6 +250,11 @@ uint64_t router_now_ms(const struct router *r)
 uint64_t router_random(struct router *r)
 {
     return shard_random(r->host);
+}
+
+uint32_t router_loop_index(const struct router *r)
+{
+    return r->index;
 }
 
 enum err router_is_ready(const struct router *r)

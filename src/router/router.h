@@ -233,6 +233,31 @@ struct router_task {
  * never before this has returned. Harmless when it is due already. */
 void router_defer(struct router *r, struct router_task *t, void (*call)(void *arg), void *arg);
 
+/* ---- A tour of all loops: what a dialect keeps on each, put together ---- */
+
+struct loop_context;
+struct router_tour;
+
+/* What a tour finds on this loop; borrowed, and outlives the router. */
+void router_attach(struct router *r, struct loop_context *context);
+
+/* Owned by the caller until `done` has run. */
+struct router_tour {
+    /* On one loop after the other, on its thread; must not wait. Nobody else has `arg` meanwhile.
+     */
+    void (*visit)(struct router_tour *t, struct loop_context *there);
+    /* On the caller's loop, never before router_tour_start() has returned. */
+    void (*done)(struct router_tour *t);
+    void *arg;
+
+    /* Private to router/. */
+    struct router_mail mail;
+    struct router *home;
+    uint32_t next; /* loop */
+};
+
+void router_tour_start(struct router *r, struct router_tour *t);
+
 /* ---- Circumstances ---- */
 
 /* The clock of deadlines (call.h), as of the beginning of this turn; in nanoseconds. */
@@ -243,6 +268,9 @@ uint64_t router_now_ms(const struct router *r);
 
 /* A number for ids and random choices. */
 uint64_t router_random(struct router *r);
+
+/* The number of its loop. */
+uint32_t router_loop_index(const struct router *r);
 
 /* ERR_OK, or ERR_STARTING while recovery goes on. */
 enum err router_is_ready(const struct router *r);

@@ -16,7 +16,8 @@ enum mail_kind {
     MAIL_CATALOGUE, /* struct catalogue_mail: a new version */
     MAIL_SEEN,      /* struct catalogue_mail, back at loop 0 */
     MAIL_CHANGE,    /* struct table_change: for loop 0 */
-    MAIL_CHANGED    /* struct table_change, back home */
+    MAIL_CHANGED,   /* struct table_change, back home */
+    MAIL_TOUR       /* struct router_tour: its next loop, or home */
 };
 
 struct catalogue_mail {
@@ -48,6 +49,7 @@ struct router {
     uint32_t index;
     struct shard_host *host;
     struct mailbox *mailbox;
+    struct loop_context *context; /* for tours; NULL: there is nothing to see */
     struct loop_hook hook;
     struct catalogue *catalogue; /* shares */
     struct call *refused;        /* to be answered in the hook */

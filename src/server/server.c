@@ -241,6 +241,7 @@ static enum err open_loop(struct server_loop *l, struct err_why *why)
                                        .stats = l->stats,
                                        .slow_us = s->config.slow_us,
                                        .now_ns = clock_now_ns};
+    router_attach(l->router, &l->context);
     e = front_loop_open(s->front, l->loop, l->index, &l->context, &l->front, why);
     loop_timer_start(l->loop, &l->tick, TICK_MS, on_tick, l);
     return e;

@@ -184,6 +184,39 @@ def run_whole_table():
     return True
 
 
+# ---- What lies on all threads ----
+
+def run_threads():
+    with Node("--threads", "4", "--slow", "0ms", "--engine", "memory") as node:
+        clients = [node.redis() for _ in range(12)]
+        names = ["c%d" % i for i in range(len(clients))]
+        for client, name in zip(clients, names):
+            client.ask("CLIENT", "SETNAME", name)
+        listed = clients[0].ask("CLIENT", "LIST").decode()
+        assert sorted(re.findall(r" name=(\S+)", listed)) == sorted(names), listed
+        ids = [client.ask("CLIENT", "ID") for client in clients]
+        assert len(clients[0].ask("CLIENT", "LIST", "ID", ids[1], ids[7], 1 << 40).splitlines()) == 2
+        for client, name in zip(clients, names):
+            client.ask("SET", name, "x")
+        entries = clients[3].ask("SLOWLOG", "GET", "-1")
+        slow = {entry[3][1].decode() for entry in entries if entry[3][0] == b"SET"}
+        assert slow == set(names), slow
+        assert len({entry[0] for entry in entries}) == len(entries) >= len(names)
+        assert len(clients[3].ask("SLOWLOG", "GET", "5")) == 5
+        assert clients[4].ask("SLOWLOG", "LEN") >= len(entries)
+        clients[5].ask("SLOWLOG", "RESET")
+        assert clients[6].ask("SLOWLOG", "LEN") <= 2  # the RESET itself
+        replies = clients[0].pipeline([("SET", "a", "1"), ("CLIENT", "LIST"), ("INCR", "a"),
+                                       ("SLOWLOG", "GET", "0"), ("GET", "a")])
+        assert replies[0] == b"OK" and replies[2:] == [2, [], b"2"], replies
+        assert len(transaction(clients[0], ("SLOWLOG", "LEN"), ("CLIENT", "LIST"))) == 2
+        for client in clients:  # hung up while it is on its way
+            client.send(("CLIENT", "LIST"), ("SLOWLOG", "GET"))
+            client.close()
+    print("threads: ok")
+    return True
+
+
 # ---- SCAN: what is there all the time is found, and no cursor begins anew ----
 
 def cursor_and_names(reply):
@@ -331,6 +364,7 @@ def main():
     # One shard is Redis' own world; with many, keys of one command share a {tag} in the tests.
     if not options.address:
         ok = run_whole_table() and ok
+        ok = run_threads() and ok
     worlds = [None] if options.address else [["--shards", "1"], ["--engine", "memory"]]
     for flags in worlds:
         server = None if flags is None else Node(*flags)

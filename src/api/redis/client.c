@@ -1,5 +1,5 @@
-/* client.c - CLIENT: looks at the connections of this loop and changes this one. */
-#include "api/redis/session.h"
+/* client.c - CLIENT: looks at the connections and changes this one. */
+#include "api/redis/tour.h"
 
 static enum verdict client_id(struct task *t)
 {
@@ -26,19 +26,19 @@ static enum verdict client_setname(struct task *t)
 /* ---- Lists ---- */
 
 struct client_list {
+    struct redis_tour tour;
     struct buf lines;
     const char *address;
     uint64_t now_ms;
-    const struct task *task;
-    size_t first_id; /* arguments that are the ids asked for; 0: all connections */
+    const int64_t *ids; /* asked for; NULL: all connections */
+    size_t id_count;
 };
 
 static bool is_listed(const struct client_list *list, uint64_t id)
 {
-    bool is_asked = list->first_id == 0;
-    for (size_t i = list->first_id; !is_asked && i < list->task->arg_count; i++) {
-        int64_t number = 0;
-        is_asked = parse_int64(list->task->args[i], &number) && (uint64_t)number == id;
+    bool is_asked = list->ids == NULL;
+    for (size_t i = 0; !is_asked && i < list->id_count; i++) {
+        is_asked = (uint64_t)list->ids[i] == id;
     }
     return is_asked;
 }
@@ -59,27 +59,38 @@ static void add_line(void *arg, const struct connection_facts *f)
         (unsigned)f->db, f->last_command, f->resp_version, f->is_tls ? " tls=yes" : "");
 }
 
-static struct client_list list_begin(const struct task *t)
+static void visit_connections(struct router_tour *tour, struct loop_context *there)
 {
-    const struct redis_session *s = t->session;
-    return (struct client_list){
-        .address = s->context->facts->address, .now_ms = router_now_ms(s->router), .task = t};
+    there->facts->connections(there->facts->arg, add_line,
+                              container_of(tour, struct client_list, tour.tour));
 }
 
-static enum verdict list_end(struct task *t, struct client_list *list)
+static void write_list(struct redis_tour *tour, struct buf *out)
 {
-    resp_verbatim(t->out, t->session->version, buf_slice(&list->lines));
+    struct client_list *list = container_of(tour, struct client_list, tour);
+    resp_verbatim(out, tour->task->session->version, buf_slice(&list->lines));
     buf_deinit(&list->lines);
-    return TASK_REPLIED;
+}
+
+static struct client_list *list_new(struct task *t)
+{
+    const struct redis_session *s = t->session;
+    struct client_list *list = task_memory(t, sizeof(*list));
+    *list = (struct client_list){
+        .tour = {.tour = {.visit = visit_connections}, .task = t, .write = write_list},
+        .address = s->context->facts->address,
+        .now_ms = router_now_ms(s->router)};
+    return list;
 }
 
 static enum verdict client_info(struct task *t)
 {
-    struct client_list list = list_begin(t);
+    struct client_list *list = list_new(t);
     struct connection_facts facts;
     redis_facts(t->session, &facts);
-    add_line(&list, &facts);
-    return list_end(t, &list);
+    add_line(list, &facts);
+    write_list(&list->tour, t->out);
+    return TASK_REPLIED;
 }
 
 static bool list_type(struct task *t, bool *is_normal)
@@ -95,30 +106,40 @@ static bool list_type(struct task *t, bool *is_normal)
     return false;
 }
 
+/* The ids behind args[3]. False: one is none, the error is written. */
+static bool list_ids(struct task *t, struct client_list *list)
+{
+    int64_t *ids = task_memory(t, (t->arg_count - 3) * sizeof(*ids));
+    for (size_t i = 3; i < t->arg_count; i++) {
+        if (!arg_integer_or(t, i, &ids[i - 3], "ERR Invalid client ID")) {
+            return false;
+        }
+    }
+    list->ids = ids;
+    list->id_count = t->arg_count - 3;
+    return true;
+}
+
 static enum verdict client_list(struct task *t)
 {
-    const struct node_facts *facts = t->session->context->facts;
-    struct client_list list = list_begin(t);
+    struct client_list *list = list_new(t);
     bool is_normal = true;
     if (t->arg_count == 4 && arg_is(t, 2, "type")) {
         if (!list_type(t, &is_normal)) {
             return TASK_REPLIED;
         }
     } else if (t->arg_count > 3 && arg_is(t, 2, "id")) {
-        list.first_id = 3;
-        for (size_t i = 3; i < t->arg_count; i++) {
-            int64_t id = 0;
-            if (!arg_integer_or(t, i, &id, "ERR Invalid client ID")) {
-                return TASK_REPLIED;
-            }
+        if (!list_ids(t, list)) {
+            return TASK_REPLIED;
         }
     } else if (t->arg_count != 2) {
         return task_syntax_error(t);
     }
-    if (is_normal) {
-        facts->connections(facts->arg, add_line, &list);
+    if (!is_normal) {
+        write_list(&list->tour, t->out); /* there are no others */
+        return TASK_REPLIED;
     }
-    return list_end(t, &list);
+    return task_tour(t, &list->tour);
 }
 
 /* ---- Small switches ---- */
@@ -235,7 +256,7 @@ static enum verdict client_help(struct task *t)
         "KILL ID <id>",
         "    Close this connection, if <id> is its number.",
         "LIST [TYPE normal|master|replica|pubsub] [ID <id> ...]",
-        "    Return what is known about the connections of this thread.",
+        "    Return what is known about the connections.",
         "NO-EVICT (ON|OFF)",
         "    Accepted, without effect.",
         "REPLY (ON|OFF|SKIP)",

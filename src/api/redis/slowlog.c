@@ -1,8 +1,9 @@
-/* slowlog.c - SLOWLOG: the last commands of this loop that took long. Kept in memory, shown to
+/* slowlog.c - SLOWLOG: the last commands of each loop that took long. Kept in memory, shown to
  * whoever asks, never written to the log. */
 #include <stdio.h>
+#include <stdlib.h>
 
-#include "api/redis/session.h"
+#include "api/redis/tour.h"
 #include "base/check.h"
 
 static struct slow_record *record_at(struct slow_log *log, uint64_t id)
@@ -78,9 +79,115 @@ void slow_log_add(struct slow_log *log, const struct command *c, uint64_t durati
 
 /* ---- SLOWLOG ---- */
 
+struct slow_item {
+    struct slow_entry entry; /* its slices are empty: */
+    size_t at;               /* what they held lies here, as the end of a reply */
+    size_t size;
+};
+
+struct slow_tour {
+    struct redis_tour tour;
+    size_t count_max; /* entries wanted */
+    size_t count;     /* there are */
+    struct buf bytes;
+    struct slow_item *items; /* owned */
+    size_t item_count;
+};
+
+/* Ids are counted on each loop; this makes them different, and nearly in the order of time. */
+static uint64_t id_among(const struct loop_context *there, uint64_t id)
+{
+    return id * there->facts->threads + router_loop_index(there->router);
+}
+
+static void add_entry(struct slow_tour *x, const struct slow_entry *e,
+                      const struct loop_context *there)
+{
+    struct slow_item *item = &x->items[x->item_count++];
+    *item = (struct slow_item){.at = x->bytes.size};
+    item->entry.id = id_among(there, e->id);
+    item->entry.time_s = e->time_s;
+    item->entry.duration_us = e->duration_us;
+    resp_array(&x->bytes, e->arg_count);
+    buf_append_slice(&x->bytes, e->text);
+    resp_bulk(&x->bytes, e->peer);
+    resp_bulk(&x->bytes, e->client_name);
+    item->size = x->bytes.size - item->at;
+}
+
+static void visit_entries(struct router_tour *tour, struct loop_context *there)
+{
+    struct slow_tour *x = container_of(tour, struct slow_tour, tour.tour);
+    struct slow_log *log = there->redis == NULL ? NULL : &there->redis->slow_log;
+    const size_t count = log == NULL ? 0 : log->count;
+    const size_t shown = count < x->count_max ? count : x->count_max;
+    x->count += count;
+    x->items = mem_resize(x->items, (x->item_count + shown + 1) * sizeof(*x->items));
+    for (size_t i = 0; i < shown; i++) {
+        add_entry(x, &record_at(log, log->next_id - 1 - i)->entry, there);
+    }
+}
+
+static int newest_first(const void *a, const void *b)
+{
+    const struct slow_entry *left = &((const struct slow_item *)a)->entry;
+    const struct slow_entry *right = &((const struct slow_item *)b)->entry;
+    if (left->time_s != right->time_s) {
+        return left->time_s > right->time_s ? -1 : 1;
+    }
+    return left->id > right->id ? -1 : left->id < right->id;
+}
+
+static void write_entries(struct redis_tour *tour, struct buf *out)
+{
+    struct slow_tour *x = container_of(tour, struct slow_tour, tour);
+    const size_t shown = x->item_count < x->count_max ? x->item_count : x->count_max;
+    if (x->item_count > 0) {
+        qsort(x->items, x->item_count, sizeof(*x->items), newest_first);
+    }
+    resp_array(out, shown);
+    for (size_t i = 0; i < shown; i++) {
+        const struct slow_item *item = &x->items[i];
+        resp_array(out, 6);
+        resp_integer(out, (int64_t)item->entry.id);
+        resp_integer(out, (int64_t)item->entry.time_s);
+        resp_integer(out, (int64_t)item->entry.duration_us);
+        buf_append(out, x->bytes.data + item->at, item->size);
+    }
+    buf_deinit(&x->bytes);
+    mem_free(x->items);
+}
+
+static void write_count(struct redis_tour *tour, struct buf *out)
+{
+    struct slow_tour *x = container_of(tour, struct slow_tour, tour);
+    resp_integer(out, (int64_t)x->count);
+    mem_free(x->items);
+}
+
+static void visit_to_clear(struct router_tour *tour, struct loop_context *there)
+{
+    (void)tour;
+    if (there->redis != NULL) {
+        slow_log_clear(&there->redis->slow_log);
+    }
+}
+
+static void write_cleared(struct redis_tour *tour, struct buf *out)
+{
+    (void)tour;
+    resp_simple(out, "OK");
+}
+
+static enum verdict slow_tour(struct task *t, const struct slow_tour *what)
+{
+    struct slow_tour *x = task_memory(t, sizeof(*x));
+    *x = *what;
+    return task_tour(t, &x->tour);
+}
+
 static enum verdict slowlog_get(struct task *t)
 {
-    struct slow_log *log = &t->session->loop->slow_log;
     const char *error = "ERR count should be greater than or equal to -1";
     int64_t count = 10;
     if (t->arg_count == 3 && !arg_integer_or(t, 2, &count, error)) {
@@ -94,33 +201,22 @@ static enum verdict slowlog_get(struct task *t)
     if (count < -1) {
         return task_error(t, ERR_INVALID, error);
     }
-    const bool is_all = count == -1 || (uint64_t)count > log->count;
-    const size_t shown = is_all ? log->count : (size_t)count;
-    resp_array(t->out, shown);
-    for (size_t i = 0; i < shown; i++) {
-        const struct slow_entry *e = &record_at(log, log->next_id - 1 - i)->entry;
-        resp_array(t->out, 6);
-        resp_integer(t->out, (int64_t)e->id);
-        resp_integer(t->out, (int64_t)e->time_s);
-        resp_integer(t->out, (int64_t)e->duration_us);
-        resp_array(t->out, e->arg_count);
-        buf_append_slice(t->out, e->text);
-        resp_bulk(t->out, e->peer);
-        resp_bulk(t->out, e->client_name);
-    }
-    return TASK_REPLIED;
+    const struct slow_tour x = {.tour = {.tour = {.visit = visit_entries}, .write = write_entries},
+                                .count_max = count == -1 ? SIZE_MAX : (size_t)count};
+    return slow_tour(t, &x);
 }
 
 static enum verdict slowlog_len(struct task *t)
 {
-    resp_integer(t->out, (int64_t)t->session->loop->slow_log.count);
-    return TASK_REPLIED;
+    const struct slow_tour x = {.tour = {.tour = {.visit = visit_entries}, .write = write_count}};
+    return slow_tour(t, &x);
 }
 
 static enum verdict slowlog_reset(struct task *t)
 {
-    slow_log_clear(&t->session->loop->slow_log);
-    return task_ok(t);
+    const struct slow_tour x = {
+        .tour = {.tour = {.visit = visit_to_clear}, .write = write_cleared}};
+    return slow_tour(t, &x);
 }
 
 static enum verdict slowlog_help(struct task *t)
@@ -128,7 +224,7 @@ static enum verdict slowlog_help(struct task *t)
     static const char *const lines[] = {
         "SLOWLOG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
         "GET [<count>]",
-        "    Return the newest <count> entries of this thread (default: 10, -1: all): id, time in",
+        "    Return the newest <count> entries (default: 10, -1: all): id, time in",
         "    seconds, duration in microseconds, arguments, address and name of the client.",
         "LEN",
         "    Return how many entries there are.",
