@@ -22,7 +22,7 @@ enum setting_kind {
     SETTING_NUMBER,
     SETTING_SIZE,
     SETTING_DURATION,
-    SETTING_MICROSECONDS, /* written as a duration in ms */
+    SETTING_MICROSECONDS, /* a duration, in us if need be */
     SETTING_CHOICE,
     SETTING_FSYNC,
     SETTING_SWITCH
@@ -88,7 +88,7 @@ static const struct setting settings[] = {
      "refuse plain text. With --tls-client-auth require this counts as authentication"},
     {"stop-timeout", SETTING_DURATION, AT(stop_timeout_ms), 0, 0, 3600000, NULL, "10s", true,
      "TIME for requests in flight after SIGTERM"},
-    {"slow", SETTING_MICROSECONDS, AT(slow_us), 0, 0, UINT64_MAX, NULL, "100ms", false,
+    {"slow", SETTING_MICROSECONDS, AT(slow_us), 0, 0, UINT64_MAX, NULL, "100ms", true,
      "TIME: slower requests are logged, without keys and values"},
     {"host", SETTING_LIST, AT(hosts), AT(host_count), 0, CONFIG_HOSTS_MAX, NULL, NULL, false,
      "NAME that browsers may use for this node besides its addresses and localhost; repeatable"},
@@ -224,8 +224,7 @@ static enum err set_value(struct config *c, const struct setting *s, struct slic
         e = parse_duration(value, &number);
         break;
     case SETTING_MICROSECONDS:
-        e = parse_duration(value, &number);
-        number = number > UINT64_MAX / 1000 ? UINT64_MAX : number * 1000;
+        e = parse_short_duration(value, &number);
         break;
     }
     if (e != ERR_OK || number < s->least || number > s->most) {
@@ -510,7 +509,8 @@ static void value_text(const struct config *c, const struct setting *s, char *ou
         (void)snprintf(out, size, "%" PRIu64 "ms", number);
         return;
     case SETTING_MICROSECONDS:
-        (void)snprintf(out, size, "%" PRIu64 "ms", number / 1000);
+        (void)snprintf(out, size, number % 1000 == 0 ? "%" PRIu64 "ms" : "%" PRIu64 "us",
+                       number % 1000 == 0 ? number / 1000 : number);
         return;
     case SETTING_FSYNC:
         if (number == JOURNAL_FSYNC_INTERVAL) {

@@ -71,8 +71,12 @@ void server_take_live(struct server *s, const struct config *fresh)
     (void)pthread_mutex_lock(&s->live_lock);
     s->config.log_level = fresh->log_level;
     s->config.stop_timeout_ms = fresh->stop_timeout_ms;
+    s->config.slow_us = fresh->slow_us;
     (void)pthread_mutex_unlock(&s->live_lock);
     atomic_store(&s->log.level, (int)fresh->log_level);
+    for (uint32_t i = 0; i < s->loop_count; i++) {
+        atomic_store(&s->loops[i].context.slow_us, fresh->slow_us);
+    }
 }
 
 uint64_t server_stop_timeout_ms(struct server *s)

@@ -46,6 +46,13 @@ enum err parse_duration(struct slice text, uint64_t *ms)
     return parse_scaled(text, units, scales, sizeof(units) / sizeof(units[0]), ms);
 }
 
+enum err parse_short_duration(struct slice text, uint64_t *us)
+{
+    static const char *const units[] = {"", "us", "ms", "s", "m"};
+    static const uint64_t scales[] = {1000, 1, 1000, 1000000, 60000000};
+    return parse_scaled(text, units, scales, sizeof(units) / sizeof(units[0]), us);
+}
+
 enum err parse_number(struct slice text, uint64_t *number)
 {
     static const char *const units[] = {""};

@@ -12,6 +12,9 @@ MUST_CHECK enum err parse_size(struct slice text, uint64_t *bytes);
 /* Plain milliseconds, or ms s m. */
 MUST_CHECK enum err parse_duration(struct slice text, uint64_t *ms);
 
+/* The same, or us; as microseconds. */
+MUST_CHECK enum err parse_short_duration(struct slice text, uint64_t *us);
+
 MUST_CHECK enum err parse_number(struct slice text, uint64_t *number);
 
 #endif

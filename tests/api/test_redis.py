@@ -210,6 +210,14 @@ def run_threads():
                                        ("SLOWLOG", "GET", "0"), ("GET", "a")])
         assert replies[0] == b"OK" and replies[2:] == [2, [], b"2"], replies
         assert len(transaction(clients[0], ("SLOWLOG", "LEN"), ("CLIENT", "LIST"))) == 2
+        clients[1].ask("CONFIG", "SET", "slowlog-log-slower-than", "-1")
+        clients[5].ask("SLOWLOG", "RESET")
+        assert clients[7].ask("CONFIG", "GET", "slowlog-log-slower-than")[1] == b"-1"
+        for client in clients:
+            client.ask("SET", "a", "x")
+        assert clients[6].ask("SLOWLOG", "LEN") == 0
+        clients[1].ask("CONFIG", "SET", "slowlog-log-slower-than", "1500")
+        assert clients[7].ask("CONFIG", "GET", "slow")[1] == b"1500us"
         for client in clients:  # hung up while it is on its way
             client.send(("CLIENT", "LIST"), ("SLOWLOG", "GET"))
             client.close()

@@ -136,7 +136,7 @@ static const struct setting_case settings[] = {
     {"log-format", "logfmt", "json", "json", "xml"},
     {"insecure", "no", "yes", "yes", "perhaps"},
     {"stop-timeout", "10000ms", "1m", "60000ms", "61m"},
-    {"slow", "100ms", "2s", "2000ms", "-1"},
+    {"slow", "100ms", "2001us", "2001us", "-1"},
     {"host", NULL, "example.org", "example.org", ""},
     {"name", "", "a node", "a node", NULL},
     {"regatta-tables-token", "", "hidden", MASK, NULL},
@@ -733,7 +733,7 @@ static void test_help(void)
     EXPECT(strstr((const char *)help.data, "error|warn|info|debug|trace") != NULL);
     EXPECT(strstr((const char *)help.data, "(default 16MiB)") != NULL);
     buf_deinit(&help);
-    EXPECT(config_is_live("log-level") && config_is_live("stop-timeout"));
+    EXPECT(config_is_live("log-level") && config_is_live("stop-timeout") && config_is_live("slow"));
     EXPECT(!config_is_live("shards") && !config_is_live("no-such") && !config_is_live(""));
 }
 

@@ -47,7 +47,7 @@ static void add_setting(void *arg, const char *name, const char *value)
     buf_append_text(&list->last_value, value);
 }
 
-/* What Redis calls things that are so here, too. None of them can be changed. */
+/* What Redis calls things that are so here, too. */
 struct redis_setting {
     const char *name;
     const char *text; /* the value; NULL: a number */
@@ -133,7 +133,8 @@ static const char *redis_value(const struct redis_session *s, const struct redis
     if (setting->is_switch) {
         return setting->number(s) != 0 ? "yes" : "no";
     }
-    (void)snprintf(number, NUMBER_TEXT, "%" PRIu64, setting->number(s));
+    const uint64_t value = setting->number(s);
+    (void)snprintf(number, NUMBER_TEXT, "%" PRId64, value > INT64_MAX ? -1 : (int64_t)value);
     return number;
 }
 
@@ -169,10 +170,32 @@ static bool copy_text(char to[SETTING_MAX], struct slice from)
     return true;
 }
 
-/* Of what CONFIG GET shows in Redis' words nothing changes; to say so once more is no change. */
+/* The node's own setting is called "slow", and is never longer than NEVER. */
+#define NEVER "18446744073709551ms"
+
+static enum err set_slow(const struct node_facts *facts, const char *value, struct err_why *why)
+{
+    char text[NUMBER_TEXT + 2];
+    int64_t us = 0;
+    if (!parse_int64(slice_of_text(value), &us)) {
+        return err_set(why, ERR_NOT_A_NUMBER, "argument couldn't be parsed into an integer");
+    }
+    if (us < -1) {
+        return err_set(why, ERR_INVALID,
+                       "argument must be between -1 and 9223372036854775807 inclusive");
+    }
+    (void)snprintf(text, sizeof(text), "%" PRId64 "us", us);
+    return facts->change_setting(facts->arg, "slow", us < 0 ? NEVER : text, why);
+}
+
+/* Of most that CONFIG GET shows in Redis' words nothing changes; to say it once more is no
+ * change. */
 static enum err set_one(struct task *t, const char *name, const char *value, struct err_why *why)
 {
     const struct node_facts *facts = t->session->context->facts;
+    if (resp_is(slice_of_text(name), "slowlog-log-slower-than")) {
+        return set_slow(facts, value, why);
+    }
     for (size_t i = 0; i < REDIS_SETTINGS; i++) {
         if (resp_is(slice_of_text(name), redis_settings[i].name)) {
             char number[NUMBER_TEXT];
