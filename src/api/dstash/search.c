@@ -1,8 +1,8 @@
 /* search.c - Search: the ids of the strings that have all terms of a query.
  *
- *   terms ─► count their sets ─► pages of the smallest set ─► which are in the next set? ... ─►
- * send ▲                                                        │ └──────────────── when the client
- * keeps up ◄─────────────┘
+ *   terms ─► count their sets ─► pages of the smallest set ─► in the next set? ... ─► send
+ *                                     ▲                                               │
+ *                                     └────────── when the client keeps up ◄──────────┘
  *
  * So memory holds the query and one page. A query without terms lists every string. */
 #include <stdlib.h>

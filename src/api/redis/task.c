@@ -376,14 +376,24 @@ static void flush(struct redis_session *s)
     }
 }
 
+/* More than is kept for one client came at once, and it cannot be told. */
+static void drown(struct redis_session *s)
+{
+    if (!s->is_drowned) {
+        log_warn(s->context->facts->log, "redis", "a client was cut off: its answers are too large",
+                 F_TEXT("peer", s->owner.peer), F_U64("limit_bytes", REDIS_OUT_MAX));
+    }
+    s->is_drowned = true;
+    s->is_ending = true;
+}
+
 static void command_end(struct command *c)
 {
     struct redis_session *s = c->task.session;
     c->is_done = true;
     s->held_bytes += c->reply.size;
     if (s->out.size + s->aside.size + s->held_bytes > REDIS_OUT_MAX) {
-        s->is_drowned = true;
-        s->is_ending = true;
+        drown(s);
     }
     if (c == s->head) {
         flush(s);
