@@ -6,6 +6,8 @@
 #include "api/redis/session.h"
 #include "base/check.h"
 
+#define MULTI_SMALL ((size_t)64 << 10) /* bytes of a transaction that is always taken */
+
 struct queued {
     const struct command_spec *spec;
     const struct slice *args; /* in the arena */
@@ -17,6 +19,7 @@ struct multi {
     struct queued *queued; /* owned */
     size_t count;
     size_t capacity;
+    size_t counted;   /* of the arena, in loop_context.held_bytes */
     bool is_spoiled;  /* a command was refused: so is EXEC */
     bool wants_alone; /* one of the commands does */
 };
@@ -44,6 +47,7 @@ void multi_drop(struct redis_session *s)
     if (m == NULL) {
         return;
     }
+    s->context->held_bytes -= m->counted;
     arena_deinit(&m->arena);
     mem_free(m->queued);
     mem_free(m);
@@ -76,6 +80,14 @@ static bool keys_are_whole(struct task *t)
     return false;
 }
 
+/* For itself, or with what the handlers of the loop keep for all clients. */
+static bool is_too_large(const struct redis_session *s)
+{
+    const struct multi *m = s->multi;
+    return m->count >= REDIS_MULTI_MAX || m->arena.used_bytes >= REDIS_MULTI_BYTES ||
+           (m->arena.used_bytes > MULTI_SMALL && s->context->held_bytes > HELD_MAX);
+}
+
 void multi_queue(struct task *t)
 {
     struct multi *m = t->session->multi;
@@ -89,7 +101,7 @@ void multi_queue(struct task *t)
         m->is_spoiled = true;
         return;
     }
-    if (m->count >= REDIS_MULTI_MAX || m->arena.used_bytes >= REDIS_MULTI_BYTES) {
+    if (is_too_large(t->session)) {
         m->is_spoiled = true;
         (void)task_error(t, ERR_TOO_LARGE, "ERR the transaction is too large");
         return;
@@ -99,6 +111,8 @@ void multi_queue(struct task *t)
         args[i] = arena_copy(&m->arena, t->args[i]);
     }
     *queue_place(m) = (struct queued){t->spec, args, t->arg_count};
+    t->session->context->held_bytes += m->arena.used_bytes - m->counted;
+    m->counted = m->arena.used_bytes;
     m->wants_alone = m->wants_alone || (t->spec->flags & FLAG_ALONE) != 0;
     resp_simple(t->out, "QUEUED");
 }
