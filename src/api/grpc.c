@@ -125,6 +125,7 @@ struct grpc_call *grpc_call_new(struct http_exchange *x)
         g->text = arena_zero(x->arena, sizeof(*g->text));
     }
     x->user = g;
+    x->is_patient = g->method->client_streams;
     return take_encoding(g, &h) && take_timeout(g, h.timeout) ? g : NULL;
 }
 

@@ -96,7 +96,9 @@ struct http_exchange {
     void *user;                  /* the handler's own */
     uint64_t deadline_ns;        /* set by the handler, on the loop's clock; 0: none */
     bool is_aborted;
-    bool is_tls; /* the connection is */
+    bool is_tls;     /* the connection is */
+    bool is_patient; /* set by the handler: it takes as long as its client or an event does, and is
+                      * not slow */
 };
 
 /* Answers whole. `headers` need not hold Content-Length, Date or Connection. Bytes are copied. For

@@ -285,6 +285,25 @@ def test_deadlines():
         expect("OK", web_status(node, "/proto.KV/KVPut", sent, {"grpc-timeout": "1H"}))
 
 
+def test_slow_requests():
+    """Streams that are as long as their clients want are not called slow."""
+    with Node("--slow", "0") as node, Client(node) as client:
+        put(client, "a", b"1")
+        watch = client.message("grpc.health.v1.HealthCheckRequest")
+        expect("DEADLINE_EXCEEDED", web_status(node, "/grpc.health.v1.Health/Watch", watch,
+                                               {"grpc-timeout": "3S"}))
+        expect(1, len(list(reflect(client, [{"list_services": ""}], "v1"))))
+        batch = client.stub("holdfast.v1.KV").Batch(iter(()), timeout=9)
+        expect(0, len(list(batch)))
+        node.request("POST", "/api/v1/tables/kv/batch", b'{"op":"get","key":"a"}\n')
+        node.request("GET", "/a")
+    names = [line for line in node.log if "slow request" in line]
+    expect(True, any("operation=rpc_kv_put " in line for line in names), names)
+    expect(True, any("operation=get " in line for line in names), names)
+    for name in ("health_watch", "reflection", "grpc_batch", "batch"):
+        expect(False, any("operation=%s " % name in line for line in names), name)
+
+
 def test_cancel():
     """A stream that is cancelled ends at once, and so does the node's part in it."""
     with Node() as node, Client(node) as client:
@@ -686,7 +705,7 @@ if __name__ == "__main__":
     sys.exit(run([
         test_strato, test_strato_shares_its_data, test_strato_refusals, test_acknowledged_is_kept,
         test_unknown, test_texts_and_metadata, test_broken_requests, test_sizes, test_deadlines,
-        test_cancel, test_many_streams, test_long_stream, test_stream_answers_at_once,
+        test_slow_requests, test_cancel, test_many_streams, test_long_stream, test_stream_answers_at_once,
         test_slow_reader, test_gzip, test_encodings, test_web, test_web_over_http2,
         test_web_origins, test_over_http1, test_health, test_health_follows_a_drain,
         test_reflection, test_grpcurl]))

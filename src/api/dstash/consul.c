@@ -158,6 +158,7 @@ static void hold(struct http_exchange *x, uint64_t wait_ms)
     p->x = x;
     p->left_ms = wait_ms;
     x->user = &p->task;
+    x->is_patient = true;
     http_context(x)->polls++;
     tick(p);
 }

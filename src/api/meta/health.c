@@ -119,6 +119,7 @@ static void watch(struct grpc_call *g, const ProtobufCMessage *message)
 {
     struct watch *w = arena_zero(g->x->arena, sizeof(*w));
     g->user = w;
+    g->x->is_patient = true;
     w->g = g;
     w->is_known = is_known(service_of(message));
     say(w);

@@ -414,6 +414,7 @@ static void post(struct http_exchange *x, void *arg)
     b->lines = mem_zero(ROUND_LINES_MAX, sizeof(*b->lines));
     b->lines_max = ROUND_LINES_MIN;
     x->user = &b->task;
+    x->is_patient = true;
     const struct http_header type = {SLICE("Content-Type"), SLICE("application/x-ndjson")};
     http_stream_begin(x, 200, &type, 1);
 }
