@@ -223,6 +223,9 @@ static uint8_t *move_slice(struct slice *s, uint8_t *to)
 struct row *rows_copy(void *to, const struct row *rows, size_t count)
 {
     struct row *copy = to;
+    if (count == 0) {
+        return copy; /* there may be no room at all */
+    }
     uint8_t *bytes = (uint8_t *)(copy + count);
     for (size_t i = 0; i < count; i++) {
         copy[i] = rows[i];

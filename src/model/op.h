@@ -244,7 +244,8 @@ struct row {
 /* Bytes that rows take with all they refer to. */
 size_t rows_size(const struct row *rows, size_t count);
 
-/* Copies them to `to`, which has room for rows_size() and is aligned to 8. Returns the copy. */
+/* Copies them to `to`, which has room for rows_size() and is aligned to 8; NULL is room for none.
+ * Returns the copy. */
 struct row *rows_copy(void *to, const struct row *rows, size_t count);
 
 /* What became of an op. Its bytes live as long as the call says (router/call.h). */
