@@ -447,6 +447,14 @@ def test_copy():
         expect(1000, count_keys(node, 1011))
 
 
+def open_files(node):
+    for number in pathlib.Path("/proc/%d/fd" % node.process.pid).iterdir():
+        try:
+            yield os.readlink(number)
+        except FileNotFoundError:  # a connection that has ended meanwhile
+            pass
+
+
 def test_memory_touches_no_disk():
     with Folder() as folder:
         node = Node("--engine", "memory", data=False, starts=False, folder=folder)
@@ -458,9 +466,7 @@ def test_memory_touches_no_disk():
             os.chdir(here)
         with node:
             write_keys(node, 0, 100)
-            open_files = [os.readlink(p) for p in pathlib.Path(
-                "/proc/%d/fd" % node.process.pid).iterdir()]
-            files = [f for f in open_files if f.startswith("/") and not f.startswith("/dev/")]
+            files = [f for f in open_files(node) if f.startswith("/") and not f.startswith("/dev/")]
             expect([], files, "open files")
             expect([], os.listdir(folder))
             node.kill()
