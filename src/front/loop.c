@@ -90,6 +90,8 @@ static void on_arrival(void *arg, struct letter *letter)
 {
     struct front_loop *l = arg;
     struct arrival *a = container_of(letter, struct arrival, letter);
+    atomic_fetch_sub(&l->on_way, 1);
+    l->has_arrivals = true;
     front_loop_take(l, a->listener, a->socket, a->id);
     mem_free(a);
 }
@@ -106,12 +108,17 @@ void front_loop_send(struct front_loop *l, const struct front_listener *listener
     a->listener = listener;
     a->socket = socket;
     a->id = id;
+    atomic_fetch_add(&l->on_way, 1);
     mailbox_post(l->mailbox, &a->letter);
 }
 
 static void on_drain(void *arg)
 {
     struct front_loop *l = arg;
+    if (l->has_arrivals || atomic_load(&l->on_way) > 0) { /* accepted before: read first as well */
+        front_loop_drain(l);
+        return;
+    }
     l->is_draining = true;
     for (struct list *at = l->connections.next; at != &l->connections;) {
         struct connection *c = container_of(at, struct connection, link);
@@ -149,6 +156,7 @@ enum err front_loop_open(struct front *f, struct loop *loop, uint32_t loop_index
 
 void front_loop_drain(struct front_loop *l)
 {
+    l->has_arrivals = false;
     loop_defer_turn(l->loop, &l->drain); /* what was sent before is read first */
 }
 

@@ -154,12 +154,14 @@ struct front_loop {
     struct loop_timer sweep;
     uint32_t index;
     struct loop_task drain;
+    bool has_arrivals; /* since drain was deferred: what they have sent is not read yet */
     bool is_draining;
     bool is_closing;
 
     struct list connections;
     struct list dirty;         /* connections that want to be looked at this turn */
     _Atomic uint32_t assigned; /* connections and sockets on their way here */
+    _Atomic uint32_t on_way;   /* these sockets */
     struct area area;
     struct pipe_loop pipes;
     size_t large_bytes;        /* in chunks of connections' own */

@@ -10,12 +10,13 @@ static uint64_t seed(void)
     return number;
 }
 
-void world_open(struct front_world *w, const char *listen, uint32_t connections_max)
+static void open_front(struct front_world *w, const char *listen, uint32_t connections_max,
+                       uint64_t stream_delay_ns)
 {
     const struct sim_config config = {.seed = seed(),
                                       .wall_ms = UINT64_C(1700000000000),
                                       .io_delay_ns = 1000000,
-                                      .stream_delay_ns = 100000};
+                                      .stream_delay_ns = stream_delay_ns};
     sim_world_open(&config);
     *w = (struct front_world){.facts = {.arg = w}};
     w->stats = mem_zero(DIALECT_COUNT, sizeof(*w->stats));
@@ -38,6 +39,16 @@ void world_open(struct front_world *w, const char *listen, uint32_t connections_
                   front_loop_open(w->front, w->loops[i], i, &w->contexts[i], &w->fronts[i], &why));
     }
     EXPECT_EQ(ERR_OK, front_listen(w->front, w->loops[0], &why));
+}
+
+void world_open(struct front_world *w, const char *listen, uint32_t connections_max)
+{
+    open_front(w, listen, connections_max, 100000);
+}
+
+void world_open_without_delay(struct front_world *w)
+{
+    open_front(w, NULL, 100, 0);
 }
 
 void world_close(struct front_world *w)

@@ -628,6 +628,48 @@ static void test_drain(void)
     world_close(&w);
 }
 
+static uint64_t connections_of(const struct front_world *w)
+{
+    struct front_stats stats;
+    front_stats(w->front, &stats);
+    return stats.connections;
+}
+
+/* Whoever was accepted before the drain is answered, though the socket is still on its way from the
+ * loop that accepts to the one that serves, at any moment of it. */
+static void test_drain_of_arrivals(void)
+{
+    bool is_read = false;
+    for (unsigned steps = 0; !is_read; steps++) {
+        struct front_world w;
+        struct sim_client *clients[8];
+        world_open_without_delay(&w);
+        for (size_t i = 0; i < 8; i++) {
+            clients[i] = sim_connect(front_address(w.front)); /* and nothing happens yet */
+            client_send(clients[i], "GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        }
+        while (connections_of(&w) < 8) {
+            EXPECT(sim_step());
+        }
+        for (unsigned i = 0; i < steps; i++) {
+            EXPECT(sim_step());
+        }
+        is_read = w.handled == 8;
+        front_stop_accepting(w.front);
+        front_loop_drain(w.fronts[0]);
+        front_loop_drain(w.fronts[1]);
+        world_run(100);
+        for (size_t i = 0; i < 8; i++) {
+            client_expect_status(clients[i], 200);
+            client_expect_end(clients[i]);
+            sim_client_close(&clients[i]);
+        }
+        world_run(10000);
+        EXPECT(front_loop_is_idle(w.fronts[0]) && front_loop_is_idle(w.fronts[1]));
+        world_close(&w);
+    }
+}
+
 static void count_connection(void *arg, const struct connection_facts *facts)
 {
     unsigned *count = arg;
@@ -732,6 +774,7 @@ static const struct test_case cases[] = {
     {"reset", test_reset},
     {"client_leaves", test_client_leaves},
     {"drain", test_drain},
+    {"drain_of_arrivals", test_drain_of_arrivals},
     {"share_and_limit", test_share_and_limit},
     {"random_pieces", test_random_pieces},
 };
