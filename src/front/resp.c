@@ -103,11 +103,13 @@ void resp_flush(struct connection *c)
 {
     struct redis_session *s = c->redis;
     redis_turn_done(s);
-    connection_write(c, redis_out(s));
-    if (c->phase == PHASE_GONE) {
-        return;
+    if (!redis_is_awaiting(s)) {
+        connection_write(c, redis_out(s));
+        if (c->phase == PHASE_GONE) {
+            return;
+        }
+        front_buf_give(c->loop, redis_out(s));
     }
-    front_buf_give(c->loop, redis_out(s));
     if (c->is_blocked && !redis_is_full(s) && connection_waiting(c) < REDIS_OUT_HIGH) {
         c->is_blocked = false;
         connection_continue(c);

@@ -72,6 +72,10 @@ static void on_done_for_another(struct shard_work *w)
 
 void router_on_request(struct router *r, struct call *c)
 {
+    /* Another loop wrote it; it will be carried out at the end of the turn. */
+    for (size_t at = 0; at < offsetof(struct call, done); at += 64) {
+        __builtin_prefetch((const uint8_t *)c + at);
+    }
     c->work.done = on_done_for_another;
     shard_submit(r->host, &c->work);
 }
@@ -79,6 +83,9 @@ void router_on_request(struct router *r, struct call *c)
 void router_on_answer(struct call *c)
 {
     c->home->remote--;
+    if (c->order != NULL && c->work.is_memory) {
+        c->order->away--;
+    }
     finish(c);
 }
 
@@ -154,6 +161,9 @@ static void send(struct router *r, struct call *c, uint32_t group, bool is_memor
         return;
     }
     r->remote++;
+    if (c->order != NULL && is_memory) {
+        c->order->away++;
+    }
     c->owner = owner;
     send_to_owner(r, c);
 }

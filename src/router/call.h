@@ -28,6 +28,7 @@ enum read_level {
 struct call_order {
     uint64_t shards; /* one bit per shard modulo 64 */
     uint32_t unfinished;
+    uint32_t away; /* calls for memory tables of other loops, which answer in their next turn */
 };
 
 /* A letter between the routers of two loops. Private to router/. */

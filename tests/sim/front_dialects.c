@@ -156,6 +156,11 @@ bool redis_is_full(const struct redis_session *s)
     return !may_take(s);
 }
 
+bool redis_is_awaiting(const struct redis_session *s)
+{
+    return world_of(s->context)->holds && s->waiting_count > 0;
+}
+
 struct buf *redis_out(struct redis_session *s)
 {
     return &s->out;

@@ -27,6 +27,7 @@ struct front_world {
     unsigned handled;  /* requests whose handler was called */
     unsigned commands; /* RESP commands carried out */
     unsigned sessions; /* RESP sessions that are open */
+    bool holds;        /* replies wait while a LATER is not answered */
     bool refuses;      /* on_abort keeps the exchange until the timer has run */
 };
 

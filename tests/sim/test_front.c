@@ -47,6 +47,25 @@ static void test_resp_split(void)
     world_close(&w);
 }
 
+/* Replies that wait for those behind them are sent with them. */
+static void test_held_replies(void)
+{
+    static const char input[] = "*2\r\n$5\r\nLATER\r\n$1\r\nx\r\n*2\r\n$3\r\nBIG\r\n$1\r\n1\r\n";
+    for (int holds = 0; holds < 2; holds++) {
+        struct front_world w;
+        world_open(&w, NULL, 100);
+        w.holds = holds == 1;
+        struct sim_client *c = world_connect(&w);
+        client_send(c, input); /* the stand-in answers BIG first */
+        world_run(5);
+        client_expect(c, holds == 1 ? "" : "$1\r\nb\r\n");
+        world_run(100);
+        client_expect(c, holds == 1 ? "$1\r\nb\r\n$1\r\nx\r\n" : "$1\r\nx\r\n");
+        sim_client_close(&c);
+        world_close(&w);
+    }
+}
+
 static void test_http_split(void)
 {
     static const char input[] =
@@ -755,6 +774,7 @@ static void test_random_pieces(void)
 }
 
 static const struct test_case cases[] = {
+    {"held replies", test_held_replies},
     {"resp_split", test_resp_split},
     {"http_split", test_http_split},
     {"half_close", test_half_close},

@@ -78,10 +78,10 @@ static struct redis_session *connect(struct world *w, uint64_t id)
     return redis_open(&w->context, &owner);
 }
 
-static void setup(struct world *w, bool is_volatile)
+static void setup_loops(struct world *w, bool is_volatile, uint32_t loops)
 {
     struct err_why why;
-    *w = (struct world){.node = {.config = {.loops = 1,
+    *w = (struct world){.node = {.config = {.loops = loops,
                                             .shards = SHARDS,
                                             .memory_max = 64 << 20,
                                             .is_volatile = is_volatile}}};
@@ -108,6 +108,11 @@ static void setup(struct world *w, bool is_volatile)
                                        .slow_us = UINT64_MAX,
                                        .now_ns = sim_now_ns};
     w->session = connect(w, 1);
+}
+
+static void setup(struct world *w, bool is_volatile)
+{
+    setup_loops(w, is_volatile, 1);
 }
 
 static void teardown(struct world *w)
@@ -473,6 +478,52 @@ static void test_long_watches(void)
     teardown(&w);
 }
 
+struct end_of_turn {
+    struct world *world;
+    struct loop_hook hook;
+    unsigned held;   /* turns in which replies waited for others */
+    unsigned writes; /* turns in which there was something to send */
+};
+
+static void on_end_of_turn(void *arg)
+{
+    struct end_of_turn *e = arg;
+    struct world *w = e->world;
+    if (w->told == 0) {
+        return;
+    }
+    if (redis_is_awaiting(w->session)) {
+        e->held++;
+        w->told = 0;
+        redis_turn_done(w->session);
+        return;
+    }
+    e->writes += redis_out(w->session)->size > 0 ? 1 : 0;
+    take_output(w);
+}
+
+/* Half of the keys live on another loop: replies of this one wait for theirs. */
+static void test_two_loops(void)
+{
+    static const char text[] = "SET a 1\nSET b 2\nSET c 3\nSET d 4\nSET e 5\nSET f 6\nPING\n";
+    struct world w;
+    struct end_of_turn end = {.world = &w, .hook = {.call = on_end_of_turn, .arg = &end}};
+    setup_loops(&w, true, 2);
+    loop_each_turn(w.node.loops[0], &end.hook);
+    struct chunk *chunk = chunk_new(sizeof(text) - 1);
+    memcpy(chunk->bytes, text, sizeof(text) - 1);
+    EXPECT_EQ(sizeof(text) - 1, redis_input(w.session, chunk, chunk->bytes, chunk->size));
+    chunk_release(chunk);
+    loop_again(w.node.loops[0]);
+    (void)sim_run(NULL, 100);
+    EXPECT(slice_equal(SLICE("+OK\r\n+OK\r\n+OK\r\n+OK\r\n+OK\r\n+OK\r\n+PONG\r\n"),
+                       buf_slice(&w.got)));
+    EXPECT(end.held > 0);
+    EXPECT_EQ(1, end.writes);
+    loop_hook_remove(&end.hook);
+    teardown(&w);
+}
+
 static const struct test_case cases[] = {
     {"pipeline", test_pipeline},
     {"pieces", test_pieces},
@@ -487,6 +538,7 @@ static const struct test_case cases[] = {
     {"many", test_many},
     {"long_watches", test_long_watches},
     {"large_multi", test_large_multi},
+    {"two loops", test_two_loops},
 };
 
 TEST_MAIN(cases)

@@ -10,8 +10,9 @@
 #include "base/chunk.h"
 #include "router/context.h"
 
-#define REDIS_CALLS_MAX 4096              /* commands in flight of one connection */
-#define REDIS_OUT_HIGH  ((size_t)1 << 20) /* unsent bytes: stop reading */
+#define REDIS_CALLS_MAX 4096               /* commands in flight of one connection */
+#define REDIS_HOLD_MAX  ((size_t)16 << 10) /* bytes of replies that wait for others */
+#define REDIS_OUT_HIGH  ((size_t)1 << 20)  /* unsent bytes: stop reading */
 
 struct redis_session;
 
@@ -42,6 +43,10 @@ size_t redis_wanted(const struct redis_session *s);
 /* True: no more input for now (too much in flight, or a CLIENT PAUSE/blocking state). on_output is
  * called when that changes. */
 bool redis_is_full(const struct redis_session *s);
+
+/* The replies so far should wait for those behind them: other loops are about to answer. Then
+ * on_output is called. So a pipeline is answered with one write, whatever loops it concerns. */
+bool redis_is_awaiting(const struct redis_session *s);
 
 /* Replies that may be sent now. The owner takes the bytes away (buf_clear or a swap). */
 struct buf *redis_out(struct redis_session *s);

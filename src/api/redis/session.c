@@ -289,6 +289,11 @@ bool redis_is_full(const struct redis_session *s)
     return !may_take(s);
 }
 
+bool redis_is_awaiting(const struct redis_session *s)
+{
+    return s->order.away > 0 && s->out.size < REDIS_HOLD_MAX;
+}
+
 struct buf *redis_out(struct redis_session *s)
 {
     if (s->is_drowned) {
