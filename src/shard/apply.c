@@ -4,6 +4,9 @@
  *                       └ no ─► ON_WORKER: run, commit on a worker ───────────┘
  *                                  commit refused (stalled, full) ─► RETRY ─► commit ─┘
  *
+ * A batch that finds or answers more than SHARD_APPLY_BYTES_MAX ends there; what is left of it is
+ * given back, and begins the next one.
+ *
  * While the engine or the journal takes nothing for want of room, who waits for longer than a
  * while is told that the outcome is unknown: what is ordered happens when there is room again.
  *
@@ -19,6 +22,7 @@
 #define RETRY_DAMAGED_MS 1000
 #define WAIT_NS          3000000000ULL     /* for room on the disk */
 #define UNASKED_BYTES    ((size_t)1 << 20) /* of an answer that nobody waits for */
+#define RUN_FIRST        4 /* steps that are run before it is looked at how large they are */
 
 static struct log_batch *first_batch(struct shard *s)
 {
@@ -54,6 +58,7 @@ static void add_step(struct shard *s, const struct item *i, const struct op *op,
     struct apply *a = &s->apply;
     struct shard_work *w = i->work;
     a->works[a->count] = w;
+    a->places[a->count] = a->at;
     a->steps[a->count] = (struct step){.model = s->disk,
                                        .op = op,
                                        .moment = moment,
@@ -119,6 +124,7 @@ static bool gather(struct shard *s)
                 return is_any;
             }
             CHECK(!i->is_entry || i->index == a->applied.index + 1);
+            a->at = (struct apply_place){b, b->next, a->applied};
             add_item(s, b, i);
             is_any = true;
         }
@@ -131,6 +137,39 @@ static bool changes_anything(const struct shard *s)
     return s->apply.applied.index > s->applied.index;
 }
 
+/* Bytes that the batch holds of what it has found and answered. */
+static size_t held_bytes(const struct shard *s)
+{
+    return s->apply.arena.used_bytes + engine_batch_bytes(s->disk_engine);
+}
+
+/* Runs the gathered steps, or the first of them. */
+static enum err run_steps(struct shard *s, enum engine_wait wait)
+{
+    struct apply *a = &s->apply;
+    const size_t config = s->node->config.apply_bytes;
+    const size_t max = config == 0 ? SHARD_APPLY_BYTES_MAX : config;
+    enum err e = model_prepare(a->steps, a->count, wait);
+    const size_t before = held_bytes(s);
+    size_t room = RUN_FIRST;
+    size_t count = 0;
+    for (size_t done = 0; e == ERR_OK && done < a->count; done += count) {
+        const size_t held = held_bytes(s) - before;
+        if (done > 0 && held > max) {
+            a->left = a->places[done];
+            a->has_left = true;
+            a->applied = a->left.before;
+            a->count = done;
+            break;
+        }
+        room = held > max / 4 ? 1 : room;
+        count = room < a->count - done ? room : a->count - done;
+        room = room < ENGINE_BATCH_MAX ? room * 2 : room;
+        e = model_run(a->steps + done, count, wait, &a->arena);
+    }
+    return e;
+}
+
 /* Runs and commits the gathered batch. After ERR_WOULD_WAIT nothing has happened. */
 static enum err run(struct shard *s, enum engine_wait wait)
 {
@@ -138,10 +177,7 @@ static enum err run(struct shard *s, enum engine_wait wait)
     enum err e = ERR_OK;
     if (!a->is_run) {
         model_begin(s->disk);
-        e = model_prepare(a->steps, a->count, wait);
-        if (e == ERR_OK) {
-            e = model_run(a->steps, a->count, wait, &a->arena);
-        }
+        e = run_steps(s, wait);
         if (e != ERR_OK) {
             model_abort(s->disk);
             return e;
@@ -232,8 +268,23 @@ static void retry(struct shard *s, enum err e)
     loop_timer_start(h->loop, &a->retry, delay_ms, on_retry, s);
 }
 
+/* What had no room in the batch is gathered again. */
+static void give_back(struct shard *s)
+{
+    struct apply *a = &s->apply;
+    if (!a->has_left) {
+        return;
+    }
+    a->has_left = false;
+    a->left.batch->next = a->left.item;
+    for (struct list *l = a->left.batch->link.next; l != &s->ordered; l = l->next) {
+        container_of(l, struct log_batch, link)->next = 0;
+    }
+}
+
 static void settle(struct shard *s, enum err e)
 {
+    give_back(s);
     if (e != ERR_OK) {
         retry(s, e);
         return;
@@ -291,8 +342,10 @@ static void release_batch(struct shard *s, struct work_queue *out)
         struct shard_work *w = a->works[i];
         if (w != NULL) {
             work_push(out, w);
+            a->places[i].batch->items[a->places[i].item].work = NULL;
         }
         if (w == NULL || !w->is_read) {
+            a->places[kept] = a->places[i];
             a->steps[kept] = a->steps[i];
             a->steps[kept].result = &a->results[kept];
             a->works[kept] = NULL;

@@ -141,6 +141,7 @@ enum err shard_open(struct shard_host *h, uint32_t group, struct shard **out, st
         h->replaying++;
         s->apply.steps = mem_alloc(SHARD_APPLY_MAX * sizeof(*s->apply.steps));
         s->apply.works = mem_alloc(SHARD_APPLY_MAX * sizeof(struct shard_work *));
+        s->apply.places = mem_alloc(SHARD_APPLY_MAX * sizeof(*s->apply.places));
         s->apply.results = mem_alloc(SHARD_APPLY_MAX * sizeof(*s->apply.results));
         e = open_disk(s, why);
         e = e == ERR_OK ? match_log(s, why) : e;
@@ -187,6 +188,7 @@ void shard_close(struct shard **shard)
     arena_deinit(&s->apply.arena);
     mem_free(s->apply.steps);
     mem_free(s->apply.works);
+    mem_free(s->apply.places);
     mem_free(s->apply.results);
     buf_deinit(&s->read_space);
     mem_free(s);

@@ -20,13 +20,15 @@
 #include "model/model.h"
 #include "sys/worker.h"
 
-#define SHARDS_MAX       1023
-#define SHARD_LOOPS_MAX  64
-#define SHARD_WORKS_MAX  65536              /* being ordered in one group: then ERR_BUSY */
-#define SHARD_BYTES_MAX  ((size_t)96 << 20) /* of their operations or entries: then ERR_BUSY */
-#define SHARD_APPLY_MAX  1024               /* commands applied as one batch */
-#define SHARD_GATHER_MAX 512                /* works that need no journal: then shard_relieve() */
-#define SHARD_READS_MAX  ((size_t)1 << 16)  /* waiting for a worker or a view on one loop */
+#define SHARDS_MAX      1023
+#define SHARD_LOOPS_MAX 64
+#define SHARD_WORKS_MAX 65536              /* being ordered in one group: then ERR_BUSY */
+#define SHARD_BYTES_MAX ((size_t)96 << 20) /* of their operations or entries: then ERR_BUSY */
+#define SHARD_APPLY_MAX 1024               /* commands applied as one batch, */
+#define SHARD_APPLY_BYTES_MAX                                                                      \
+    ((size_t)64 << 20)       /* or fewer, when they find and answer more than this and one more */
+#define SHARD_GATHER_MAX 512 /* works that need no journal: then shard_relieve() */
+#define SHARD_READS_MAX  ((size_t)1 << 16) /* waiting for a worker or a view on one loop */
 
 /* Of pinned views. Past one of the last three a view is ended. */
 #define SHARD_VIEWS_MAX       256   /* of a node */
@@ -73,6 +75,7 @@ struct shard_config {
     struct log *log;
     uint64_t memory_max; /* bytes of the memory engines */
     uint64_t view_bytes; /* 0: SHARD_VIEW_BYTES_MAX */
+    size_t apply_bytes;  /* 0: SHARD_APPLY_BYTES_MAX */
     size_t value_max;
     uint64_t member; /* this node's id in every group, greater than 0 */
     uint64_t boot;   /* of this start, never the same */

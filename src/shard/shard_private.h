@@ -52,14 +52,25 @@ enum apply_state {
     APPLY_RETRY      /* the batch is complete but the engine cannot take it yet */
 };
 
+/* Where a step comes from. */
+struct apply_place {
+    struct log_batch *batch;
+    size_t item;
+    struct model_applied before; /* what is applied without it */
+};
+
 /* The batch that is being applied. */
 struct apply {
     enum apply_state state;
     struct worker_job job;
     struct arena arena;
-    struct step *steps;        /* [SHARD_APPLY_MAX], as the next two; used again and again */
+    struct step *steps;        /* [SHARD_APPLY_MAX], as the next three; used again and again */
     struct result *results;    /* of steps for which nobody waits */
     struct shard_work **works; /* per step; NULL: nobody waits */
+    struct apply_place *places;
+    struct apply_place at;   /* of the step that is added next */
+    struct apply_place left; /* the first that has no room in this batch any more */
+    bool has_left;
     size_t count;
     struct model_applied applied; /* after the batch */
     enum err err;

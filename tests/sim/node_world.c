@@ -61,6 +61,7 @@ static void open_shared(struct sim_node *n)
                                         .pool = n->pool,
                                         .memory_max = n->config.memory_max,
                                         .view_bytes = n->config.view_bytes,
+                                        .apply_bytes = n->config.apply_bytes,
                                         .value_max = 1 << 20,
                                         .member = 1,
                                         .boot = ++n->boot,

@@ -14,6 +14,7 @@ struct node_config {
     uint64_t memory_max;
     uint64_t reserve_bytes;
     uint64_t view_bytes; /* 0: as in shard.h */
+    size_t apply_bytes;  /* the same */
     bool is_volatile;    /* no disk at all */
 };
 

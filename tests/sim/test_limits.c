@@ -198,6 +198,44 @@ static void test_bytes_of_a_turn(void)
     mem_free(value);
 }
 
+/* Large answers of one batch: it is applied in parts, and everybody is answered at his place. */
+static void test_bytes_of_a_batch(void)
+{
+    struct scene s;
+    char key[32];
+    char other[32];
+    const size_t size = (1 << 20) - 100;
+    const size_t count = 3 * SHARD_APPLY_BYTES_MAX / size;
+    uint8_t *value = mem_zero(1, size);
+    struct call_order order = {0};
+    scene_open(&s, 2, &plain);
+    scene_key_in(&s, 1, "large", key, sizeof(key));
+    scene_key_in(&s, 1, "small", other, sizeof(other));
+    struct op put = put_of(&s, "kv", key);
+    put.value = slice_of(value, size);
+    EXPECT_EQ(ERR_OK, scene_call(&s, 0, &put).err);
+    const struct op add = {
+        .kind = OP_ADD, .table = put.table, .key = slice_of_text(other), .number = 1};
+    const struct op get = get_of(&s, "kv", key);
+    const uint32_t owner = shard_owner(s.node.shards, 2);
+    const struct shard_stats *stats = shard_host_stats(s.node.hosts[owner]);
+    const uint64_t before = histogram_count(&stats->apply_us);
+    struct volley v = volley_new(&s, 2 * count);
+    for (size_t i = 0; i < count; i++) {
+        v.shots[2 * i].call.order = &order;
+        fire(&v, 2 * i, owner, &add);
+        v.shots[2 * i + 1].call.order = &order;
+        fire(&v, 2 * i + 1, owner, &get);
+    }
+    volley_end(&v);
+    EXPECT_EQ(2 * count, v.errors[ERR_OK]);
+    EXPECT_EQ((int64_t)count + 1, scene_call(&s, owner, &add).number);
+    EXPECT(histogram_count(&stats->apply_us) - before >= 3 + 1);
+    volley_free(&v);
+    mem_free(value);
+    scene_close(&s);
+}
+
 static void test_calls_on_other_loops(void)
 {
     struct scene s;
@@ -674,6 +712,7 @@ static const struct test_case cases[] = {
     {"works_of_a_shard", test_works_of_a_shard},
     {"bytes_of_a_shard", test_bytes_of_a_shard},
     {"bytes_of_a_turn", test_bytes_of_a_turn},
+    {"bytes_of_a_batch", test_bytes_of_a_batch},
     {"calls_on_other_loops", test_calls_on_other_loops},
     {"reads_that_wait", test_reads_that_wait},
     {"gathered_works", test_gathered_works},

@@ -69,8 +69,10 @@ static void test_reads_see_the_writes_before_them(void)
         const struct sim_config world = {
             .seed = seed, .wall_ms = 1700000000000, .io_delay_ns = 3000000, .stream_delay_ns = 1};
         sim_world_open(&world);
-        p->node.config = (struct node_config){
-            .loops = 1 + (uint32_t)(seed % 3), .shards = 4, .memory_max = 1 << 24};
+        p->node.config = (struct node_config){.loops = 1 + (uint32_t)(seed % 3),
+                                              .shards = 4,
+                                              .memory_max = 1 << 24,
+                                              .apply_bytes = seed % 4 == 0 ? 1 : 0};
         p->node.medium = standin_medium_new(seed);
         const struct standin_faults faults = {.wait_permille = 300, .busy_permille = 50};
         standin_set_faults(p->node.medium, &faults);

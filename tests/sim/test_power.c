@@ -137,7 +137,8 @@ static void run_seed(uint64_t seed)
     c->random.state = seed * 7919;
     c->node.config = (struct node_config){.loops = 1 + (uint32_t)(seed % 3),
                                           .shards = 1 + (uint32_t)(seed % 4),
-                                          .memory_max = 16 << 20};
+                                          .memory_max = 16 << 20,
+                                          .apply_bytes = seed % 5 == 0 ? 1 : 0};
     c->node.medium = standin_medium_new(seed);
     const struct standin_faults faults = {
         .wait_permille = 200, .busy_permille = 20, .flush_permille = 50};
