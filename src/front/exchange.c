@@ -177,7 +177,7 @@ static void count(struct exchange *e)
     if (e->stats != NULL) {
         histogram_add(&e->stats->latency_us, us);
     }
-    if (us > l->context->slow_us && !e->x.is_patient) {
+    if (us >= l->context->slow_us && !e->x.is_patient) {
         log_warn(l->front->log, "http", "slow request", F_TEXT("operation", e->x.route->name),
                  F_U64("us", us), F_U64("status", e->status));
     }

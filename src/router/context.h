@@ -15,7 +15,7 @@ struct loop_context {
     struct router *router;
     const struct node_facts *facts;
     struct dialect_stats *stats;  /* [DIALECT_COUNT], this loop's */
-    _Atomic uint64_t slow_us;     /* requests longer than this are logged; UINT64_MAX: none. Another
+    _Atomic uint64_t slow_us;     /* requests that take so long are logged; UINT64_MAX: none. Another
                                    * thread may change it */
     uint64_t (*now_ns)(void);     /* clock_now_ns(), for measuring; NULL: nothing is measured */
     struct redis_loop *redis;     /* api/redis: NULL at first, then its pools of this loop */

@@ -111,7 +111,7 @@ static void measure(const struct command *c)
     if (c->stats != NULL) {
         histogram_add(&c->stats->latency_us, us);
     }
-    if (us > context->slow_us) {
+    if (us >= context->slow_us) {
         log_warn(context->facts->log, "dstore", "slow request", F_TEXT("operation", c->name),
                  F_U64("us", us));
     }

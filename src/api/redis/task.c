@@ -330,7 +330,7 @@ static void count_stats(const struct command *c, uint64_t now_ns)
     if (c->task.err != ERR_OK) {
         metric_add(&stats->operations[index].errors[c->task.err], 1);
     }
-    if (duration_ns / 1000 > s->context->slow_us && (c->task.spec->flags & FLAG_NO_SLOWLOG) == 0) {
+    if (duration_ns / 1000 >= s->context->slow_us && (c->task.spec->flags & FLAG_NO_SLOWLOG) == 0) {
         slow_log_add(&s->loop->slow_log, c, duration_ns / 1000);
     }
 }
