@@ -116,7 +116,7 @@ uint8_t *protobuf_message_begin(struct buf *out, size_t size_max)
     return buf_reserve(out, PROTOBUF_HEAD_MAX + size_max) + 1 + protobuf_varint_size(size_max);
 }
 
-void protobuf_message_end(struct buf *out, uint32_t number, uint8_t *begin, uint8_t *end)
+void protobuf_message_end(struct buf *out, uint32_t number, uint8_t *begin, const uint8_t *end)
 {
     CHECK(number < 16 && begin <= end);
     const size_t size = (size_t)(end - begin);

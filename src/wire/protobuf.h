@@ -75,7 +75,7 @@ static inline uint8_t *protobuf_put_bytes(uint8_t *to, uint32_t number, struct s
 /* An element of a repeated field that is a message of at most `size_max` bytes: put its fields
  * where this says, then end it with where they ended. In between nothing else is appended. */
 uint8_t *protobuf_message_begin(struct buf *out, size_t size_max);
-void protobuf_message_end(struct buf *out, uint32_t number, uint8_t *begin, uint8_t *end);
+void protobuf_message_end(struct buf *out, uint32_t number, uint8_t *begin, const uint8_t *end);
 
 /* A field with its number; nothing for the default, as proto3 does. */
 void protobuf_bytes_to(struct buf *out, uint32_t number, struct slice bytes);

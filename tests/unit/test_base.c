@@ -81,6 +81,38 @@ static void test_crc_known_values(void)
     EXPECT_EQ(12182, crc16("foo", 3) % 16384); /* as CLUSTER KEYSLOT foo */
 }
 
+static int sign(int order)
+{
+    return (order > 0) - (order < 0);
+}
+
+/* Of all sizes, that differ in no byte, in one, or in their size: as memcmp() says. */
+static void test_slices_compare(void)
+{
+    enum {
+        SIZE_MAX_HERE = 80
+    };
+    uint8_t left[SIZE_MAX_HERE];
+    uint8_t right[SIZE_MAX_HERE];
+    struct random random = {7};
+    for (int round = 0; round < 100000; round++) {
+        const size_t a = random_below(&random, SIZE_MAX_HERE + 1);
+        const size_t b = random_below(&random, 2) == 0 ? a : random_below(&random, a + 1);
+        const size_t both = a < b ? a : b;
+        for (size_t i = 0; i < SIZE_MAX_HERE; i++) {
+            left[i] = right[i] = (uint8_t)random_next(&random);
+        }
+        if (random_below(&random, 4) > 0) {
+            right[random_below(&random, SIZE_MAX_HERE)] = (uint8_t)random_next(&random);
+        }
+        int order = both == 0 ? 0 : memcmp(left, right, both);
+        order = order != 0 ? order : (a > b) - (a < b);
+        EXPECT_EQ(sign(order), sign(slice_compare(slice_of(left, a), slice_of(right, b))));
+        EXPECT_EQ(-sign(order), sign(slice_compare(slice_of(right, b), slice_of(left, a))));
+    }
+    EXPECT_EQ(0, slice_compare((struct slice){0}, (struct slice){0}));
+}
+
 static void test_arena(void)
 {
     struct arena a = {0};
@@ -135,6 +167,7 @@ static const struct test_case cases[] = {
     {"buf_printf", test_buf_printf},
     {"crc_known_values", test_crc_known_values},
     {"crc16_of_every_size", test_crc16_of_every_size},
+    {"slices_compare", test_slices_compare},
     {"arena", test_arena},
     {"heap_sorts", test_heap_sorts},
     {"every_error_has_names", test_every_error_has_names},

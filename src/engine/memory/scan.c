@@ -78,7 +78,7 @@ static struct part part_of(const struct scan_state *s, const struct tree_range *
     const size_t same = p.has_high ? common_prefix(p.low, p.high) : 0;
     p.skip = same < 8 ? 0 : same;
     p.low_head = head_of(p.low, p.skip);
-    p.high_head = head_of(p.high, p.skip);
+    p.high_head = p.has_high ? head_of(p.high, p.skip) : 0;
     return p;
 }
 
