@@ -31,10 +31,10 @@
 #define WINDOW       (1 << 20)          /* bytes that the server may send unasked */
 #define PREFIX_BYTES 5                  /* of a gRPC message */
 #define MESSAGE_MAX  ((size_t)64 << 10)
-#define SILENCE_MAX  30000 /* ms */
-#define KEY_STEP     7919  /* prime: visits every key once, in a mixed order */
-#define KEY_TAG      0x0a  /* field 1, bytes */
-#define VALUE_TAG    0x12  /* field 2, bytes */
+#define SILENCE_MAX  300000 /* ms */
+#define KEY_STEP     7919   /* prime: visits every key once, in a mixed order */
+#define KEY_TAG      0x0a   /* field 1, bytes */
+#define VALUE_TAG    0x12   /* field 2, bytes */
 #define HEADER(n, v)                                                                               \
     {                                                                                              \
         (uint8_t *)(uintptr_t)(n), (uint8_t *)(uintptr_t)(v), strlen(n), strlen(v),                \

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 
 import resp
 
@@ -183,6 +184,15 @@ class Answer:
 def exchange(connection, method, path, body=None, headers=None):
     connection.request(method, path, body=body, headers=headers or {})
     return Answer(connection.getresponse())
+
+
+def for_a_while(count, seconds=10):
+    """Numbers below `count`, but none later than that: a node gives up clients that take nothing."""
+    until = time.monotonic() + seconds
+    for number in range(count):
+        if number > 0 and time.monotonic() > until:
+            return
+        yield number
 
 
 def expect(want, got, about=""):

@@ -18,7 +18,7 @@ import zlib
 
 import grpc_client
 from grpc_client import Client, failure, grpc
-from node import Node, expect, run
+from node import Node, expect, for_a_while, run
 
 MESSAGE_MAX = 4 << 20
 STREAM_MESSAGES = 200000
@@ -388,7 +388,7 @@ def test_slow_reader():
         answers = reflect(client, requests())
         put(client, "a", b"a neighbour on the same connection")
         kv = client.stub("proto.KV")
-        for _ in range(100):
+        for _ in for_a_while(100):
             kv.KVGet(location(client, "a"), timeout=60)
         expect([str(i) for i in range(3000)], [answer.valid_host for answer in answers])
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import urllib.parse
 
-from node import Node, exchange, expect, run
+from node import Node, exchange, expect, for_a_while, run
 
 KEYS = "/api/v1/tables/kv/keys"
 
@@ -123,7 +123,7 @@ def test_slow_reader():
         slow = socket.create_connection(("127.0.0.1", node.port))
         slow.sendall(b"GET " + KEYS.encode() + b" HTTP/1.1\r\nHost: localhost\r\n"
                      b"Connection: close\r\n\r\n")
-        for i in range(200):
+        for i in for_a_while(200):
             expect(200, node.request("GET", KEYS + "/k%07d" % i).status)
         expect(True, resident_kb(node) - before < 32 << 10, "memory while the client sleeps")
         slow.settimeout(120)

@@ -12,7 +12,7 @@ import grpc
 
 import native_cases
 from native_client import CALLED, SECONDS, Failure, Native, code_name, plain
-from node import Node, expect, run
+from node import Node, expect, for_a_while, run
 
 ONE_PLACE = {"engine": 2, "partition": 2}
 
@@ -415,7 +415,7 @@ def test_slow_reader():
         before = native.call("Status.Get").resident_bytes
         slow = native.method("KV.Range")(native.request("KV.Range", table=table), timeout=SECONDS)
         keys = [r.key for r in next(slow).records]
-        for i in range(200):
+        for i in for_a_while(200):
             native.call("KV.Put", table="kv", key=b"%d" % i, value=b"x")
         grown = native.call("Status.Get").resident_bytes - before
         expect(True, grown < 16 << 20, "%d bytes kept" % grown)
