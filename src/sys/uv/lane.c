@@ -4,7 +4,10 @@
  *                      ^                       |
  *                      +--------wake-----------+
  *
- * Only the move from asleep to woken needs the lock, so waking a busy lane is one exchange. */
+ * Each move from asleep to woken posts the semaphore once, so waking a busy lane is one exchange.
+ * (With a condition the thread would wake up only to wait for the lock of who has woken it.) */
+#include <errno.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 
 #include "base/check.h"
@@ -21,8 +24,7 @@ enum lane_state {
 struct lane {
     _Atomic int state; /* enum lane_state */
     atomic_bool is_closing;
-    pthread_mutex_t lock;
-    pthread_cond_t wake;
+    sem_t wake;
     lane_fn step;
     void *arg;
     pthread_t thread;
@@ -35,11 +37,9 @@ static void sleep_until_woken(struct lane *l)
     if (!atomic_compare_exchange_strong(&l->state, &expected, LANE_ASLEEP)) {
         return;
     }
-    CHECK(pthread_mutex_lock(&l->lock) == 0);
-    while (atomic_load(&l->state) == LANE_ASLEEP) {
-        CHECK(pthread_cond_wait(&l->wake, &l->lock) == 0);
+    while (sem_wait(&l->wake) != 0) {
+        CHECK(errno == EINTR);
     }
-    CHECK(pthread_mutex_unlock(&l->lock) == 0);
 }
 
 static void *run_lane(void *arg)
@@ -64,8 +64,7 @@ enum err lane_open(const char *name, lane_fn step, void *arg, struct lane **out,
     atomic_init(&l->state, LANE_RUNNING);
     l->step = step;
     l->arg = arg;
-    CHECK(pthread_mutex_init(&l->lock, NULL) == 0);
-    CHECK(pthread_cond_init(&l->wake, NULL) == 0);
+    CHECK(sem_init(&l->wake, 0, 0) == 0);
     const enum err e = thread_create(name, run_lane, l, &l->thread, why);
     if (e != ERR_OK) {
         mem_free(l);
@@ -78,9 +77,7 @@ enum err lane_open(const char *name, lane_fn step, void *arg, struct lane **out,
 void lane_wake(struct lane *l)
 {
     if (atomic_exchange(&l->state, LANE_WOKEN) == LANE_ASLEEP) {
-        CHECK(pthread_mutex_lock(&l->lock) == 0);
-        CHECK(pthread_cond_signal(&l->wake) == 0);
-        CHECK(pthread_mutex_unlock(&l->lock) == 0);
+        CHECK(sem_post(&l->wake) == 0);
     }
 }
 
@@ -93,8 +90,7 @@ void lane_close(struct lane **lane)
     atomic_store(&l->is_closing, true);
     lane_wake(l);
     CHECK(pthread_join(l->thread, NULL) == 0);
-    CHECK(pthread_cond_destroy(&l->wake) == 0);
-    CHECK(pthread_mutex_destroy(&l->lock) == 0);
+    CHECK(sem_destroy(&l->wake) == 0);
     mem_free(l);
     *lane = NULL;
 }
