@@ -1,7 +1,5 @@
 #include "engine/disk/batch.h"
 
-#include <stdlib.h>
-
 #include "base/check.h"
 #include "base/mem.h"
 
@@ -9,7 +7,7 @@
 #define SLOTS_KEEP 16384 /* a larger table is given back with its batch, */
 #define SLOTS_IDLE 16    /* and one that so many times its entries would fit into */
 
-static bool is_in_range(struct slice key, struct slice from, struct slice to)
+bool key_in_range(struct slice key, struct slice from, struct slice to)
 {
     return slice_compare(key, from) >= 0 && (to.data == NULL || slice_compare(key, to) < 0);
 }
@@ -95,7 +93,7 @@ struct batch_entry *batch_add(struct batch *b, struct slice key, uint64_t hash, 
 bool batch_is_erased(const struct batch *b, struct slice key)
 {
     for (const struct batch_range *r = b->ranges; r != NULL; r = r->next) {
-        if (is_in_range(key, r->from, r->to)) {
+        if (key_in_range(key, r->from, r->to)) {
             return true;
         }
     }
@@ -131,39 +129,10 @@ void batch_erase_range(struct batch *b, struct slice from, struct slice to)
     b->change_count++;
     /* Ranges are written first, so what was put into them before is simply no change any more. */
     for (struct batch_entry *e = b->first; e != NULL; e = e->next) {
-        if (is_in_range(e->key, from, to)) {
+        if (key_in_range(e->key, from, to)) {
             e->row = (struct slice){0};
             e->is_stored = false;
             e->is_changed = false;
         }
     }
-}
-
-static int compare_entries(const void *a, const void *b)
-{
-    const struct batch_entry *const *first = a;
-    const struct batch_entry *const *second = b;
-    return slice_compare((*first)->key, (*second)->key);
-}
-
-struct batch_entry **batch_sorted(const struct batch *b, struct slice from, struct slice to,
-                                  size_t *count)
-{
-    struct batch_entry **entries = NULL;
-    size_t room = 0;
-    *count = 0;
-    for (struct batch_entry *e = b->first; e != NULL; e = e->next) {
-        if (!e->is_changed || !is_in_range(e->key, from, to)) {
-            continue;
-        }
-        if (*count == room) {
-            room = room == 0 ? 16 : room * 2;
-            entries = mem_resize(entries, room * sizeof(struct batch_entry *));
-        }
-        entries[(*count)++] = e;
-    }
-    if (*count > 1) {
-        qsort(entries, *count, sizeof(struct batch_entry *), compare_entries);
-    }
-    return entries;
 }

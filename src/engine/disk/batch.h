@@ -45,6 +45,9 @@ struct batch_entry *batch_find(const struct batch *b, struct slice key, uint64_t
  * copied; it has no entry yet. */
 struct batch_entry *batch_add(struct batch *b, struct slice key, uint64_t hash, struct slice row);
 
+/* from <= key < to; `to` with NULL data: no end. */
+bool key_in_range(struct slice key, struct slice from, struct slice to);
+
 /* The key lies in a range that was taken away. */
 bool batch_is_erased(const struct batch *b, struct slice key);
 
@@ -53,10 +56,5 @@ void batch_set(struct batch *b, struct batch_entry *e, struct slice row);
 
 /* Takes the rows with from <= key < to away, own ones too; later writes count again. */
 void batch_erase_range(struct batch *b, struct slice from, struct slice to);
-
-/* The changed entries with from <= key < to (NULL data: no end), in order of their keys; owned,
- * the entries are the batch's. Sets `*count`. */
-struct batch_entry **batch_sorted(const struct batch *b, struct slice from, struct slice to,
-                                  size_t *count);
 
 #endif

@@ -22,7 +22,7 @@ static enum err disk_view_open(struct engine *base, struct reader *view)
         return ERR_BUSY;
     }
     struct disk_view *v = mem_alloc(sizeof(*v));
-    disk_view_init(v, e->store);
+    disk_view_init(v, e);
     *view = (struct reader){base, {DISK_VIEW, (uint64_t)(uintptr_t)v, atomic_load(&e->written)}};
     return ERR_OK;
 }
@@ -37,7 +37,7 @@ static void disk_view_close(struct reader *view)
 {
     struct disk_engine *e = disk_of(view->engine);
     CHECK(view->state[0] == DISK_VIEW);
-    disk_view_deinit(disk_view_of(view), e->store);
+    disk_view_deinit(disk_view_of(view), e);
     mem_free(disk_view_of(view));
     CHECK(atomic_fetch_sub(&e->views, 1) > 0);
 }
@@ -92,7 +92,6 @@ static void disk_engine_close(struct engine *base)
     CHECK(!e->has_begun);
     CHECK(atomic_load(&e->views) == 0);
     batch_deinit(&e->batch);
-    rocksdb_writebatch_destroy(e->write_batch);
     atomic_store(&e->store->groups[e->group].is_open, false);
     mem_free(e);
 }
@@ -133,7 +132,6 @@ struct engine *disk_engine_new(struct disk_store *s, unsigned group)
     e->base.ops = &disk_ops;
     e->store = s;
     e->group = group;
-    e->write_batch = rocksdb_writebatch_create();
     batch_init(&e->batch);
     return &e->base;
 }

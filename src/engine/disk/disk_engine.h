@@ -18,13 +18,15 @@ struct disk_engine {
     bool has_begun;
     uint64_t batch_number; /* of this engine, from 1 */
     struct batch batch;
-    rocksdb_writebatch_t *write_batch; /* empty between commits */
 };
 
-/* A constant state. */
+/* A constant state: a snapshot, and what RocksDB was owed then and could not be given. */
 struct disk_view {
     const rocksdb_snapshot_t *snapshot;
     rocksdb_readoptions_t *read_all, *read_cached;
+    struct owed_row *owed; /* in order of the keys */
+    size_t owed_count;
+    struct arena arena; /* of these */
 };
 
 /* What a struct reader's state[0] says; of a view, state[1] is its address, state[2] what had been
@@ -51,8 +53,8 @@ static inline struct disk_view *disk_view_of(const struct reader *r)
 
 struct cache_key disk_key(struct disk_engine *e, struct slice key);
 
-void disk_view_init(struct disk_view *v, struct disk_store *s);
-void disk_view_deinit(struct disk_view *v, struct disk_store *s);
+void disk_view_init(struct disk_view *v, struct disk_engine *e);
+void disk_view_deinit(struct disk_view *v, struct disk_engine *e);
 
 /* Where and how to read in RocksDB. */
 struct disk_source {

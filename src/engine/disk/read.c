@@ -1,14 +1,13 @@
 /* read.c - readers: the record cache, then RocksDB.
  *
- * Several keys of one state. Each key is looked for in the record cache, the others are read from
- * RocksDB, and commits may happen in between. So at the end the tickets are held against the
- * cache: while a ticket stays fresh, and its row was not hidden when it was drawn, the row is the
- * same in all states since. Otherwise, and that is rare, all keys are read from one RocksDB
- * snapshot, past the cache.
+ * Several keys of one state. All are looked for in the record cache under one lock; the others are
+ * read from RocksDB, and commits may happen in between. So at the end the tickets of these are
+ * held against the cache: while a ticket stays fresh the row is the one of the moment in which it
+ * was drawn. Otherwise, and that is rare, all keys are read from one view, past the cache.
  *
- * RocksDB's MultiGet reads from one state of its own, so there only the hits need fresh tickets.
- * It is not used when waiting is forbidden: with read tier 1 it reads from the disk nevertheless,
- * or finds nothing in the block cache, depending on where the table's index is. */
+ * RocksDB's MultiGet is not used when waiting is forbidden: with read tier 1 it reads from the
+ * disk nevertheless, or finds nothing in the block cache, depending on where the table's index
+ * is. */
 #include "base/check.h"
 #include "engine/disk/disk_engine.h"
 #include "engine/disk/row.h"
@@ -18,20 +17,39 @@ struct cache_key disk_key(struct disk_engine *e, struct slice key)
     return (struct cache_key){key, record_cache_hash(e->store->records, key), e->group};
 }
 
-void disk_view_init(struct disk_view *v, struct disk_store *s)
+/* What RocksDB does not take now is copied. While nobody else gives it anything, and the cache is
+ * locked, snapshot and copy are one state. */
+static void view_at_once(struct disk_view *v, struct disk_engine *e)
 {
+    struct disk_store *s = e->store;
+    CHECK(pthread_mutex_lock(&s->groups[e->group].giving) == 0);
+    record_cache_lock(s->records, e->group);
     v->snapshot = rocksdb_create_snapshot(s->db);
+    v->owed = record_cache_copy_owed(s->records, e->group, &v->arena, &v->owed_count);
+    record_cache_unlock(s->records, e->group);
+    CHECK(pthread_mutex_unlock(&s->groups[e->group].giving) == 0);
+}
+
+void disk_view_init(struct disk_view *v, struct disk_engine *e)
+{
+    *v = (struct disk_view){0};
+    if (store_drain(e->store, e->group) == ERR_OK) {
+        v->snapshot = rocksdb_create_snapshot(e->store->db);
+    } else {
+        view_at_once(v, e);
+    }
     v->read_all = rocks_read_new(ROCKS_ALL);
     v->read_cached = rocks_read_new(ROCKS_CACHED);
     rocksdb_readoptions_set_snapshot(v->read_all, v->snapshot);
     rocksdb_readoptions_set_snapshot(v->read_cached, v->snapshot);
 }
 
-void disk_view_deinit(struct disk_view *v, struct disk_store *s)
+void disk_view_deinit(struct disk_view *v, struct disk_engine *e)
 {
     rocksdb_readoptions_destroy(v->read_all);
     rocksdb_readoptions_destroy(v->read_cached);
-    rocksdb_release_snapshot(s->db, v->snapshot);
+    rocksdb_release_snapshot(e->store->db, v->snapshot);
+    arena_deinit(&v->arena);
 }
 
 /* ---- RocksDB ---- */
@@ -110,8 +128,11 @@ static enum err get_latest(struct disk_engine *e, struct slice key, enum engine_
     const struct cache_key k = disk_key(e, key);
     struct slice row;
     uint64_t ticket = 0;
-    if (record_cache_find(records, &k, arena, &row, &ticket)) {
-        return decode(key, row, arena, record);
+    record_cache_lock(records, e->group);
+    const bool is_known = record_cache_find(records, &k, arena, &row, &ticket);
+    record_cache_unlock(records, e->group);
+    if (is_known) {
+        return row.data == NULL ? ERR_NOT_FOUND : decode(key, row, arena, record);
     }
     const struct disk_source from = disk_newest(e, wait, arena);
     enum err err = disk_read(&from, key, &row);
@@ -122,6 +143,34 @@ static enum err get_latest(struct disk_engine *e, struct slice key, enum engine_
         record_cache_fill(records, &k, row, ticket);
     }
     return err;
+}
+
+/* NULL: RocksDB was not owed the row. */
+static const struct owed_row *find_owed(const struct disk_view *v, struct slice key)
+{
+    size_t first = 0;
+    size_t end = v->owed_count;
+    while (first < end) {
+        const size_t middle = first + (end - first) / 2;
+        const int order = slice_compare(v->owed[middle].key, key);
+        if (order == 0) {
+            return &v->owed[middle];
+        }
+        first = order < 0 ? middle + 1 : first;
+        end = order < 0 ? end : middle;
+    }
+    return NULL;
+}
+
+static enum err read_view(const struct disk_view *v, const struct disk_source *from,
+                          struct slice key, struct slice *row)
+{
+    const struct owed_row *owed = find_owed(v, key);
+    if (owed == NULL) {
+        return disk_read(from, key, row);
+    }
+    *row = owed->row.data == NULL ? owed->row : arena_copy(from->arena, owed->row);
+    return owed->row.data == NULL ? ERR_NOT_FOUND : ERR_OK;
 }
 
 static struct disk_source view_source(const struct disk_view *v, struct disk_engine *e,
@@ -146,7 +195,7 @@ enum err disk_get(const struct reader *r, struct slice key, enum engine_wait wai
     }
     const struct disk_source from = view_source(disk_view_of(r), e, wait, arena);
     struct slice row;
-    const enum err err = disk_read(&from, key, &row);
+    const enum err err = read_view(disk_view_of(r), &from, key, &row);
     return err == ERR_OK ? decode(key, row, arena, record) : err;
 }
 
@@ -201,10 +250,8 @@ static void read_missing(struct group_read *g, const struct disk_source *from)
 static bool is_one_state(const struct group_read *g)
 {
     for (size_t i = 0; i < g->count; i++) {
-        const bool is_of_snapshot = !g->is_hit[i] && g->wait == ENGINE_MAY_WAIT;
-        const bool was_hidden = !g->is_hit[i] && record_cache_was_hidden(g->tickets[i]);
-        if (!is_of_snapshot && (was_hidden || !record_cache_is_fresh(g->engine->store->records,
-                                                                     &g->keys[i], g->tickets[i]))) {
+        if (!g->is_hit[i] &&
+            !record_cache_is_fresh(g->engine->store->records, &g->keys[i], g->tickets[i])) {
             return false;
         }
     }
@@ -214,34 +261,47 @@ static bool is_one_state(const struct group_read *g)
 static void read_past_cache(struct group_read *g)
 {
     struct disk_view v;
-    disk_view_init(&v, g->engine->store);
-    memset(g->is_hit, 0, sizeof(g->is_hit));
+    disk_view_init(&v, g->engine);
     const struct disk_source from = view_source(&v, g->engine, g->wait, g->arena);
-    read_missing(g, &from);
-    disk_view_deinit(&v, g->engine->store);
+    for (size_t i = 0; i < g->count; i++) {
+        g->results[i] = read_view(&v, &from, g->keys[i].key, &g->rows[i]);
+    }
+    disk_view_deinit(&v, g->engine);
+}
+
+/* Returns how many are not there. */
+static size_t find_all(struct group_read *g)
+{
+    struct record_cache *records = g->engine->store->records;
+    size_t missing = 0;
+    record_cache_lock(records, g->engine->group);
+    for (size_t i = 0; i < g->count; i++) {
+        record_cache_approach(records, &g->keys[i]);
+    }
+    for (size_t i = 0; i < g->count; i++) {
+        g->is_hit[i] =
+            record_cache_find(records, &g->keys[i], g->arena, &g->rows[i], &g->tickets[i]);
+        g->results[i] = g->is_hit[i] && g->rows[i].data == NULL ? ERR_NOT_FOUND : ERR_OK;
+        missing += g->is_hit[i] ? 0 : 1;
+    }
+    record_cache_unlock(records, g->engine->group);
+    return missing;
 }
 
 static void read_group(struct group_read *g)
 {
-    struct record_cache *records = g->engine->store->records;
-    size_t missing = 0;
-    for (size_t i = 0; i < g->count; i++) {
-        g->is_hit[i] =
-            record_cache_find(records, &g->keys[i], g->arena, &g->rows[i], &g->tickets[i]);
-        g->results[i] = ERR_OK;
-        missing += g->is_hit[i] ? 0 : 1;
+    if (find_all(g) == 0) {
+        return;
     }
-    if (missing > 0) {
-        const struct disk_source from = disk_newest(g->engine, g->wait, g->arena);
-        read_missing(g, &from);
-    }
+    const struct disk_source from = disk_newest(g->engine, g->wait, g->arena);
+    read_missing(g, &from);
     if (g->count > 1 && !is_one_state(g)) {
         read_past_cache(g);
         return;
     }
-    for (size_t i = 0; i < g->count && missing > 0; i++) {
+    for (size_t i = 0; i < g->count; i++) {
         if (!g->is_hit[i] && g->results[i] == ERR_OK) {
-            record_cache_fill(records, &g->keys[i], g->rows[i], g->tickets[i]);
+            record_cache_fill(g->engine->store->records, &g->keys[i], g->rows[i], g->tickets[i]);
         }
     }
 }

@@ -1,6 +1,8 @@
-/* scan.c - rows in order: RocksDB's iterator over a snapshot, and, for the writer, its own new
- * rows merged in. What the writer changes while its scan is open is seen, but for rows that are
- * new since scan_open(). */
+/* scan.c - rows in order: RocksDB's iterator over a snapshot, with rows merged in that RocksDB does
+ * not have: the writer's own, and what the view had to copy. What the writer changes while its scan
+ * is open is seen, but for rows that are new since scan_open(). */
+#include <stdlib.h>
+
 #include "base/check.h"
 #include "base/mem.h"
 #include "engine/disk/disk_engine.h"
@@ -11,14 +13,15 @@
 struct scan_state {
     struct disk_engine *engine;
     rocksdb_readoptions_t *options;
-    rocksdb_iterator_t *iterator;       /* NULL: nothing in the store can be in range */
-    const rocksdb_snapshot_t *snapshot; /* of a scan that has no view, else NULL */
+    rocksdb_iterator_t *iterator; /* NULL: nothing in the store can be in range */
+    struct disk_view view;        /* of a scan that is given none */
+    bool has_view;
     bool is_reverse;
     bool is_on_row; /* the iterator stands on the row given last */
     size_t stored;  /* rows given out of the store */
 
     bool is_writer;
-    struct batch_entry **own; /* the writer's changes, in order; owned */
+    struct owed_row *own; /* in order; owned */
     size_t own_count;
     size_t own_next; /* of `own_count`, counted in the scan's direction */
 };
@@ -44,6 +47,38 @@ static void begin_iterator(struct scan_state *s, struct slice from, struct slice
     }
 }
 
+static int compare_rows(const void *a, const void *b)
+{
+    const struct owed_row *first = a;
+    const struct owed_row *second = b;
+    return slice_compare(first->key, second->key);
+}
+
+/* Rows in range that RocksDB does not have: the writer's, and those of the view that the writer
+ * has not changed. */
+static void collect_own(struct scan_state *s, const struct disk_view *v, struct slice from,
+                        struct slice to)
+{
+    const struct batch *b = &s->engine->batch; /* looked at by the writer only */
+    const size_t room = v->owed_count + (s->is_writer ? b->entry_count : 0);
+    s->own = mem_alloc(room * sizeof(*s->own));
+    for (size_t i = 0; i < v->owed_count; i++) {
+        const struct cache_key k = disk_key(s->engine, v->owed[i].key);
+        const struct batch_entry *n = s->is_writer ? batch_find(b, k.key, k.hash) : NULL;
+        if (key_in_range(k.key, from, to) && (n == NULL || !n->is_changed)) {
+            s->own[s->own_count++] = v->owed[i];
+        }
+    }
+    for (const struct batch_entry *n = s->is_writer ? b->first : NULL; n != NULL; n = n->next) {
+        if (n->is_changed && key_in_range(n->key, from, to)) {
+            s->own[s->own_count++] = (struct owed_row){n->key, n->row};
+        }
+    }
+    if (s->own_count > 1) {
+        qsort(s->own, s->own_count, sizeof(*s->own), compare_rows);
+    }
+}
+
 void disk_scan_open(struct scan *scan, const struct reader *r, struct slice from, struct slice to,
                     bool is_reverse)
 {
@@ -52,17 +87,15 @@ void disk_scan_open(struct scan *scan, const struct reader *r, struct slice from
     s->engine = e;
     s->is_reverse = is_reverse;
     s->options = rocks_read_new(ROCKS_ALL);
-    if (r->state[0] == DISK_VIEW) {
-        rocksdb_readoptions_set_snapshot(s->options, disk_view_of(r)->snapshot);
-    } else {
-        s->snapshot = rocksdb_create_snapshot(e->store->db);
-        rocksdb_readoptions_set_snapshot(s->options, s->snapshot);
+    s->is_writer = r->state[0] == DISK_WRITER;
+    CHECK(!s->is_writer || e->has_begun);
+    s->has_view = r->state[0] != DISK_VIEW;
+    if (s->has_view) {
+        disk_view_init(&s->view, e);
     }
-    if (r->state[0] == DISK_WRITER) {
-        CHECK(e->has_begun);
-        s->is_writer = true;
-        s->own = batch_sorted(&e->batch, from, to, &s->own_count);
-    }
+    const struct disk_view *v = s->has_view ? &s->view : disk_view_of(r);
+    rocksdb_readoptions_set_snapshot(s->options, v->snapshot);
+    collect_own(s, v, from, to);
     begin_iterator(s, from, to);
     *scan = (struct scan){r->engine, s};
 }
@@ -123,15 +156,15 @@ static enum err next_stored(struct scan_state *s, struct record *record, struct 
     return ERR_OK;
 }
 
-static struct batch_entry *next_own(const struct scan_state *s)
+static const struct owed_row *next_own(const struct scan_state *s)
 {
     if (s->own_next == s->own_count) {
         return NULL;
     }
-    return s->own[s->is_reverse ? s->own_count - 1 - s->own_next : s->own_next];
+    return &s->own[s->is_reverse ? s->own_count - 1 - s->own_next : s->own_next];
 }
 
-/* How the writer sees a row of the store: `*row` changes to that; NULL data: it is gone. */
+/* How the writer sees a row: `*row` changes to that; NULL data: it is gone. */
 static void look_as_writer(struct scan_state *s, struct slice key, struct slice *row)
 {
     const struct batch *b = &s->engine->batch;
@@ -154,7 +187,7 @@ static enum err next_either(struct scan_state *s, struct record *record, struct 
         step(s);
     }
     const enum err err = next_stored(s, record, row);
-    struct batch_entry *own = next_own(s);
+    const struct owed_row *own = next_own(s);
     if (err == ERR_NOT_FOUND && own == NULL) {
         return ERR_NOT_FOUND;
     }
@@ -172,7 +205,8 @@ static enum err next_either(struct scan_state *s, struct record *record, struct 
         s->own_next++;
         record->key = own->key;
         *row = own->row;
-    } else if (s->is_writer) {
+    }
+    if (s->is_writer) {
         look_as_writer(s, record->key, row);
     }
     return ERR_OK;
@@ -195,8 +229,8 @@ void disk_scan_close(struct scan *scan)
         rocksdb_iter_destroy(s->iterator);
     }
     rocksdb_readoptions_destroy(s->options);
-    if (s->snapshot != NULL) {
-        rocksdb_release_snapshot(s->engine->store->db, s->snapshot);
+    if (s->has_view) {
+        disk_view_deinit(&s->view, s->engine);
     }
     mem_free(s->own);
     mem_free(s);

@@ -1,10 +1,9 @@
 /* store.c - one database for the node, one column family per group.
  *
  * Families. Making one costs 3 to 5 ms (RocksDB syncs its manifest and options), which for 17 is
- * most of the time an empty start may take. So a new store opens with none: a thread makes them
- * one after the other, group 0 first; reads of a group without family find nothing, and a commit
- * that is there first makes its family itself. How many there shall be is said by the layout
- * file, not by those that exist.
+ * more than an empty start may take. So a new store opens with none, and the first drain of a
+ * group makes its family; until then reads of the group find nothing in RocksDB. How many there
+ * shall be is said by the layout file, not by those that exist.
  *
  * Trouble. RocksDB's counter of background errors never goes back, so pressure is what the last
  * write or flush met, and while that was bad an empty write asks whether it is over. */
@@ -21,6 +20,11 @@
 #define NAME_ROOM       20
 #define SHARDS_MAX      1024
 #define LOW_WATER_TIMES 2 /* the memtables must fit so many times */
+
+/* What a group may owe before it is drained: one part in so many of its share of the record cache,
+ * and no more than takes RocksDB a few milliseconds. */
+#define OWED_SHARE 4
+#define OWED_BYTES ((size_t)512 << 10)
 
 /* ---- Families ---- */
 
@@ -63,18 +67,6 @@ enum err store_make_family(struct disk_store *s, unsigned group)
     }
     CHECK(pthread_mutex_unlock(&s->making) == 0);
     return err;
-}
-
-/* What fails here is tried again, and told, by the group's first commit. */
-static void *make_families(void *arg)
-{
-    struct disk_store *s = arg;
-    for (unsigned i = 0; i < s->group_count && !atomic_load(&s->is_closing); i++) {
-        if (store_make_family(s, i) != ERR_OK) {
-            break;
-        }
-    }
-    return NULL;
 }
 
 /* ---- Opening ---- */
@@ -152,6 +144,11 @@ static struct disk_store *store_new(const struct disk_config *config)
     s->write_bytes = config->write_bytes;
     s->group_count = config->shards + 1;
     s->groups = mem_zero(s->group_count, sizeof(*s->groups));
+    for (unsigned i = 0; i < s->group_count; i++) {
+        CHECK(pthread_mutex_init(&s->groups[i].giving, NULL) == 0);
+    }
+    s->owed_bytes = config->record_bytes / s->group_count / OWED_SHARE;
+    s->owed_bytes = s->owed_bytes < OWED_BYTES ? s->owed_bytes : OWED_BYTES;
     /* The seed need not be secret for long: it only makes collisions unforeseeable. */
     s->records = record_cache_new(config->record_bytes, s->group_count, (uint64_t)(uintptr_t)s);
     s->blocks = rocks_cache_new(config->cache_bytes);
@@ -162,6 +159,8 @@ static struct disk_store *store_new(const struct disk_config *config)
     s->write = rocks_write_new();
     s->nothing = rocksdb_writebatch_create();
     CHECK(pthread_mutex_init(&s->making, NULL) == 0);
+    CHECK(pthread_mutex_init(&s->keeping, NULL) == 0);
+    CHECK(pthread_cond_init(&s->wanted, NULL) == 0);
     return s;
 }
 
@@ -171,6 +170,8 @@ static void close_database(struct disk_store *s)
         return;
     }
     for (unsigned i = 0; i < s->group_count; i++) {
+        const enum err err = store_drain(s, i);
+        (void)err; /* what cannot be given is like what was not flushed: the journal has it */
         rocksdb_column_family_handle_t *family = store_family(s, i);
         if (family != NULL) {
             rocksdb_column_family_handle_destroy(family);
@@ -183,7 +184,12 @@ static void close_database(struct disk_store *s)
 static void store_free(struct disk_store *s)
 {
     close_database(s);
+    CHECK(pthread_cond_destroy(&s->wanted) == 0);
+    CHECK(pthread_mutex_destroy(&s->keeping) == 0);
     CHECK(pthread_mutex_destroy(&s->making) == 0);
+    for (unsigned i = 0; i < s->group_count; i++) {
+        CHECK(pthread_mutex_destroy(&s->groups[i].giving) == 0);
+    }
     rocksdb_writebatch_destroy(s->nothing);
     rocksdb_writeoptions_destroy(s->write);
     rocksdb_readoptions_destroy(s->read_durable);
@@ -212,7 +218,7 @@ enum err disk_store_open(const struct disk_config *config, struct disk_store **o
         store_free(s);
         return err;
     }
-    s->has_maker = pthread_create(&s->maker, NULL, make_families, s) == 0;
+    store_begin_keeping(s);
     *out = s;
     return ERR_OK;
 }
@@ -222,10 +228,7 @@ void disk_store_close(struct disk_store **s)
     if (*s == NULL) {
         return;
     }
-    atomic_store(&(*s)->is_closing, true);
-    if ((*s)->has_maker) {
-        CHECK(pthread_join((*s)->maker, NULL) == 0);
-    }
+    store_end_keeping(*s);
     for (unsigned i = 0; i < (*s)->group_count; i++) {
         CHECK(!atomic_load(&(*s)->groups[i].is_open));
     }
@@ -269,8 +272,7 @@ static enum err ask(struct disk_store *s)
     return rocks_err(text, ERR_BUSY, "write", NULL);
 }
 
-/* Would a write be refused now? */
-static enum err check(struct disk_store *s)
+enum err store_check(struct disk_store *s)
 {
     const bool is_stalled = number_of(s->db, "rocksdb.is-write-stopped") != 0 ||
                             number_of(s->db, "rocksdb.actual-delayed-write-rate") != 0;
@@ -293,7 +295,7 @@ static bool is_low(const struct disk_store *s)
 enum disk_pressure disk_pressure(struct disk_store *s)
 {
     const bool was_fine = atomic_load_explicit(&s->trouble, memory_order_relaxed) == DISK_FINE;
-    const enum err err = was_fine ? check(s) : ask(s);
+    const enum err err = was_fine ? store_check(s) : ask(s);
     if (!was_fine || err != ERR_OK) {
         store_note(s, err);
     }
@@ -309,13 +311,14 @@ enum disk_pressure disk_pressure(struct disk_store *s)
 
 enum err store_flush(struct disk_store *s, unsigned group, bool is_waiting)
 {
-    rocksdb_column_family_handle_t *family = store_family(s, group);
-    if (family == NULL) {
-        return ERR_OK;
-    }
     /* RocksDB would wait until a flush can no longer cause a stall. */
     if (!is_waiting && store_number(s, group, "rocksdb.num-immutable-mem-table") > 0) {
         return ERR_BUSY;
+    }
+    const enum err drained = store_drain(s, group);
+    rocksdb_column_family_handle_t *family = store_family(s, group);
+    if (drained != ERR_OK || family == NULL) {
+        return drained;
     }
     rocksdb_flushoptions_t *options = rocksdb_flushoptions_create();
     char *text = NULL;

@@ -11,6 +11,8 @@
 struct disk_group {
     _Atomic(rocksdb_column_family_handle_t *) family; /* NULL: not made yet, so it is empty */
     atomic_bool is_open;                              /* has an engine */
+    pthread_mutex_t giving;                           /* held by who gives it what it is owed */
+    atomic_bool wants_drain;                          /* the keeper shall do so */
 };
 
 struct disk_store {
@@ -28,9 +30,13 @@ struct disk_store {
     unsigned group_count;
 
     pthread_mutex_t making; /* a family */
-    pthread_t maker;
-    bool has_maker;
-    atomic_bool is_closing;
+    size_t owed_bytes;      /* by one group, above which the keeper drains it */
+
+    pthread_t keeper;
+    bool has_keeper;
+    pthread_mutex_t keeping; /* of what the keeper waits for */
+    pthread_cond_t wanted;
+    bool is_closing;
 
     _Atomic enum disk_pressure trouble; /* what the last write or flush met */
     _Atomic uint64_t block_hits, block_misses;
@@ -45,8 +51,27 @@ static inline rocksdb_column_family_handle_t *store_family(struct disk_store *s,
  * ERR_CORRUPT. */
 MUST_CHECK enum err store_make_family(struct disk_store *s, unsigned group);
 
+/* ---- drain.c ---- */
+
+/* Gives RocksDB all that it is owed by the group, as one batch. Errors: as engine_commit(). */
+MUST_CHECK enum err store_drain(struct disk_store *s, unsigned group);
+
+/* Before a commit that will owe more: drains when too much is owed, or when RocksDB has refused
+ * lately, so that it is asked before more is promised. */
+MUST_CHECK enum err store_admit(struct disk_store *s, unsigned group);
+
+/* After it: has the keeper drain the group when it is time. */
+void store_owes(struct disk_store *s, unsigned group);
+
+/* The thread that drains groups. Without it commits do so. */
+void store_begin_keeping(struct disk_store *s);
+void store_end_keeping(struct disk_store *s);
+
 /* disk_flush() of one group. */
 MUST_CHECK enum err store_flush(struct disk_store *s, unsigned group, bool is_waiting);
+
+/* Would a write be refused now? Cheap. */
+MUST_CHECK enum err store_check(struct disk_store *s);
 
 /* Remembers how a write or a flush ended. */
 void store_note(struct disk_store *s, enum err err);

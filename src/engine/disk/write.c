@@ -1,13 +1,12 @@
 /* write.c - the writer of one group.
  *
  * What it finds and what it writes is kept in the batch (batch.h), so reads of its own writes,
- * and repeated reads, do not ask the store. A commit hides the rows it will change in the record
- * cache, writes them to RocksDB in one batch (ranges first), and publishes them in the cache. */
+ * and repeated reads, do not ask the store. A commit publishes the rows it changes in the record
+ * cache, all at once; RocksDB is given them later (drain.c). A commit that takes ranges away, and
+ * that is rare, is written to RocksDB itself, ranges first, while readers of the group wait. */
 #include "base/check.h"
 #include "engine/disk/disk_engine.h"
 #include "engine/disk/row.h"
-
-#define WRITE_BATCH_KEEP ((size_t)1 << 20) /* a larger one gives its memory back */
 
 /* lookup.place: the entry of the key, and the number of the batch in which that is true. */
 enum {
@@ -38,7 +37,7 @@ void disk_begin(struct engine *base)
 
 /* ---- Finding ---- */
 
-/* The entry of the key if that needs no look into RocksDB, else NULL. */
+/* The entry of the key if that needs no look into RocksDB, else NULL. The cache is locked. */
 static struct batch_entry *at_hand(struct disk_engine *e, const struct cache_key *k)
 {
     struct batch_entry *entry = batch_find(&e->batch, k->key, k->hash);
@@ -72,6 +71,28 @@ struct missing {
     struct lookup *lookups[ENGINE_BATCH_MAX];
     struct cache_key keys[ENGINE_BATCH_MAX];
 };
+
+/* Places those that are at hand; the others stay in `m`. */
+static void take_at_hand(struct disk_engine *e, struct missing *m)
+{
+    struct record_cache *records = e->store->records;
+    size_t missing = 0;
+    record_cache_lock(records, e->group);
+    for (size_t i = 0; i < m->count; i++) {
+        record_cache_approach(records, &m->keys[i]);
+    }
+    for (size_t i = 0; i < m->count; i++) {
+        struct batch_entry *entry = at_hand(e, &m->keys[i]);
+        if (entry != NULL) {
+            place(e, m->lookups[i], entry);
+        } else {
+            m->lookups[missing] = m->lookups[i];
+            m->keys[missing++] = m->keys[i];
+        }
+    }
+    record_cache_unlock(records, e->group);
+    m->count = missing;
+}
 
 static enum err load_missing(struct disk_engine *e, const struct missing *m, enum engine_wait wait)
 {
@@ -111,15 +132,10 @@ enum err disk_approach(struct lookup *lookups, size_t count, enum engine_wait wa
                 continue;
             }
             is_done[i] = true;
-            const struct cache_key k = disk_key(e, lookups[i].key);
-            struct batch_entry *entry = at_hand(e, &k);
-            if (entry != NULL) {
-                place(e, &lookups[i], entry);
-            } else {
-                m.lookups[m.count] = &lookups[i];
-                m.keys[m.count++] = k;
-            }
+            m.lookups[m.count] = &lookups[i];
+            m.keys[m.count++] = disk_key(e, lookups[i].key);
         }
+        take_at_hand(e, &m);
         const enum err err = m.count == 0 ? ERR_OK : load_missing(e, &m, wait);
         worst = worst == ERR_OK || worst == ERR_WOULD_WAIT ? (err == ERR_OK ? worst : err) : worst;
     }
@@ -135,7 +151,9 @@ static enum err load(struct disk_engine *e, struct lookup *l, enum engine_wait w
         return ERR_OK;
     }
     const struct cache_key k = disk_key(e, l->key);
+    record_cache_lock(e->store->records, e->group);
     *entry = at_hand(e, &k);
+    record_cache_unlock(e->store->records, e->group);
     if (*entry == NULL) {
         struct slice row = {0};
         const struct disk_source from = disk_newest(e, wait, &e->batch.arena);
@@ -225,90 +243,101 @@ bool disk_erase_range(struct engine *base, struct slice from, struct slice to, u
 
 /* ---- Commit ---- */
 
-static void build(struct disk_engine *e, rocksdb_column_family_handle_t *family)
+static struct cache_key key_of(const struct disk_engine *e, const struct batch_entry *n)
 {
-    rocksdb_writebatch_clear(e->write_batch);
+    return (struct cache_key){n->key, n->hash, e->group};
+}
+
+/* Publishes the rows; RocksDB is owed them. */
+static enum err publish(struct disk_engine *e)
+{
+    struct record_cache *records = e->store->records;
+    uint64_t bytes = 0;
+    const enum err err = store_admit(e->store, e->group);
+    if (err != ERR_OK) {
+        return err;
+    }
+    record_cache_lock(records, e->group);
+    for (const struct batch_entry *n = e->batch.first; n != NULL; n = n->next) {
+        if (n->is_changed) {
+            const struct cache_key k = key_of(e, n);
+            record_cache_publish(records, &k, n->row, n->is_unseen);
+            bytes += n->key.size + n->row.size;
+        }
+    }
+    record_cache_unlock(records, e->group);
+    record_cache_trim(records, e->group);
+    atomic_fetch_add(&e->written, bytes);
+    store_owes(e->store, e->group);
+    return ERR_OK;
+}
+
+static void build(struct disk_engine *e, rocksdb_writebatch_t *batch)
+{
+    rocksdb_column_family_handle_t *family = store_family(e->store, e->group);
     for (const struct batch_range *r = e->batch.ranges; r != NULL; r = r->next) {
-        rocksdb_writebatch_delete_range_cf(e->write_batch, family, (const char *)r->from.data,
-                                           r->from.size, (const char *)r->to.data, r->to.size);
+        rocksdb_writebatch_delete_range_cf(batch, family, (const char *)r->from.data, r->from.size,
+                                           (const char *)r->to.data, r->to.size);
     }
     for (const struct batch_entry *n = e->batch.first; n != NULL; n = n->next) {
         if (!n->is_changed) {
             continue;
         }
         if (n->row.data == NULL) {
-            rocksdb_writebatch_delete_cf(e->write_batch, family, (const char *)n->key.data,
-                                         n->key.size);
+            rocksdb_writebatch_delete_cf(batch, family, (const char *)n->key.data, n->key.size);
         } else {
-            rocksdb_writebatch_put_cf(e->write_batch, family, (const char *)n->key.data,
-                                      n->key.size, (const char *)n->row.data, n->row.size);
+            rocksdb_writebatch_put_cf(batch, family, (const char *)n->key.data, n->key.size,
+                                      (const char *)n->row.data, n->row.size);
         }
     }
 }
 
-static void clear_write_batch(struct disk_engine *e)
-{
-    size_t size = 0;
-    (void)rocksdb_writebatch_data(e->write_batch, &size);
-    rocksdb_writebatch_clear(e->write_batch);
-    if (size > WRITE_BATCH_KEEP) {
-        rocksdb_writebatch_destroy(e->write_batch);
-        e->write_batch = rocksdb_writebatch_create();
-    }
-}
-
-static void hide(struct disk_engine *e)
+/* The cache is told of the rows before RocksDB has them, of which readers of RocksDB learn by their
+ * tickets, and after. It is locked. */
+static enum err write_locked(struct disk_engine *e, rocksdb_writebatch_t *batch)
 {
     struct record_cache *records = e->store->records;
+    char *text = NULL;
+    for (const struct batch_entry *n = e->batch.first; n != NULL; n = n->next) {
+        const struct cache_key k = key_of(e, n);
+        record_cache_change(records, &k);
+    }
     for (const struct batch_range *r = e->batch.ranges; r != NULL; r = r->next) {
         record_cache_erase_range(records, e->group, r->from, r->to);
     }
-    for (const struct batch_entry *n = e->batch.first; n != NULL; n = n->next) {
+    rocksdb_write(e->store->db, e->store->write, batch, &text);
+    const enum err err = rocks_err(text, ERR_BUSY, "write", NULL);
+    for (const struct batch_entry *n = e->batch.first; n != NULL && err == ERR_OK; n = n->next) {
         if (n->is_changed) {
-            record_cache_hide(records, &(struct cache_key){n->key, n->hash, e->group});
+            const struct cache_key k = key_of(e, n);
+            record_cache_changed(records, &k, n->is_unseen ? (struct slice){0} : n->row);
         }
     }
+    return err;
 }
 
-/* Undoes hide(): with the new rows after a commit, with the old ones after a failure. */
-static void unhide(struct disk_engine *e, bool is_committed)
-{
-    struct record_cache *records = e->store->records;
-    for (const struct batch_entry *n = e->batch.first; n != NULL; n = n->next) {
-        if (!n->is_changed) {
-            continue;
-        }
-        const struct cache_key k = {n->key, n->hash, e->group};
-        if (is_committed) {
-            record_cache_publish(records, &k, n->is_unseen ? (struct slice){0} : n->row);
-        } else {
-            record_cache_show(records, &k);
-        }
-    }
-    if (e->batch.ranges != NULL) {
-        record_cache_open(records, e->group);
-    }
-}
-
-static enum err write_changes(struct disk_engine *e)
+static enum err write_through(struct disk_engine *e)
 {
     struct disk_store *s = e->store;
     enum err err = store_make_family(s, e->group);
+    err = err == ERR_OK ? store_drain(s, e->group) : err;
     if (err != ERR_OK) {
+        store_note(s, err);
         return err;
     }
-    char *text = NULL;
-    build(e, store_family(s, e->group));
-    hide(e);
-    rocksdb_write(s->db, s->write, e->write_batch, &text);
-    err = rocks_err(text, ERR_BUSY, "write", NULL);
-    unhide(e, err == ERR_OK);
+    rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
+    size_t size = 0;
+    build(e, batch);
+    (void)rocksdb_writebatch_data(batch, &size);
+    record_cache_lock(s->records, e->group);
+    err = write_locked(e, batch);
+    record_cache_unlock(s->records, e->group);
+    record_cache_trim(s->records, e->group);
+    rocksdb_writebatch_destroy(batch);
+    store_note(s, err);
     if (err == ERR_OK) {
-        size_t size = 0;
-        (void)rocksdb_writebatch_data(e->write_batch, &size);
         atomic_fetch_add(&e->written, size);
     }
-    clear_write_batch(e);
     return err;
 }
 
@@ -318,8 +347,7 @@ enum err disk_commit(struct engine *base, uint64_t index)
     CHECK(e->has_begun);
     CHECK(index > atomic_load_explicit(&e->applied, memory_order_relaxed));
     if (e->batch.change_count > 0) {
-        const enum err err = write_changes(e);
-        store_note(e->store, err);
+        const enum err err = e->batch.ranges == NULL ? publish(e) : write_through(e);
         if (err != ERR_OK) {
             return err;
         }
