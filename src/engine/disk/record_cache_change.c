@@ -152,6 +152,15 @@ struct owed_row *record_cache_copy_owed(struct record_cache *c, unsigned part, s
     return rows;
 }
 
+/* Between owed and taken. Others look at the sum of both without the lock, and what is being given
+ * is not there yet: it must not seem to be nothing in between. */
+static void restate(struct part *p, struct node *n, enum node_state state)
+{
+    list_remove(&n->link);
+    list_push(state == NODE_TAKEN ? &p->taken : &p->owed, &n->link);
+    n->state = (uint8_t)state;
+}
+
 struct owed_row *record_cache_take(struct record_cache *c, unsigned part, size_t *count)
 {
     struct part *p = &c->parts[part];
@@ -162,8 +171,7 @@ struct owed_row *record_cache_take(struct record_cache *c, unsigned part, size_t
     *count = 0;
     while (!list_empty(&p->owed)) {
         struct node *n = container_of(p->owed.next, struct node, link);
-        cache_delist(p, n);
-        cache_enlist(p, n, NODE_TAKEN);
+        restate(p, n, NODE_TAKEN);
         if (*count == room) {
             room = room == 0 ? 64 : room * 2;
             rows = mem_resize(rows, room * sizeof(*rows));
@@ -198,8 +206,7 @@ void record_cache_given(struct record_cache *c, unsigned part, bool is_written)
         } else if (is_written) {
             node_settle(c, p, n);
         } else {
-            cache_delist(p, n);
-            cache_enlist(p, n, NODE_OWED);
+            restate(p, n, NODE_OWED);
         }
     }
     record_cache_unlock(c, part);
