@@ -14,11 +14,11 @@ struct grpc_flow_pool;
 struct loop_context {
     struct router *router;
     const struct node_facts *facts;
-    struct dialect_stats *stats;  /* [DIALECT_COUNT], this loop's */
-    _Atomic uint64_t slow_us;     /* requests that take so long are logged; UINT64_MAX: none. Another
-                                   * thread may change it */
-    uint64_t (*now_ns)(void);     /* clock_now_ns(), for measuring; NULL: nothing is measured */
-    struct redis_loop *redis;     /* api/redis: NULL at first, then its pools of this loop */
+    struct dialect_stats *stats; /* [DIALECT_COUNT], this loop's */
+    _Atomic uint64_t slow_us;    /* requests that take so long are logged; UINT64_MAX: none. Another
+                                  * thread may change it */
+    uint64_t (*now_ns)(void);    /* clock_now_ns(), for measuring; NULL: nothing is measured */
+    struct redis_loop *redis;    /* api/redis: NULL at first, then its pools of this loop */
     struct grpc_flow_pool *flows; /* api/grpc_flow: the same */
     size_t held_bytes;            /* of requests that come in pieces and are kept by handlers */
     struct buf grpc_out;          /* api/grpc: the message that is being encoded; else empty */
