@@ -58,9 +58,11 @@ stage() {
     shift
     start=$(date +%s)
     status=0
+    before=$failed
     "$@" >"$logs/$name.log" 2>&1 || status=$?
     count "$logs/$name.log"
     if [ "$status" != 0 ]; then
+        [ "$failed" != "$before" ] || failed=$((failed + 1)) # a build, or it did not come to its end
         grep -v '^ *Start \| Passed ' "$logs/$name.log" | tail -n 150
         echo "FAILED: $name (see $logs/$name.log)"
     fi
@@ -83,7 +85,7 @@ build() {
 }
 
 must() {
-    stage "$@" || { failed=$((failed + 1)); end; }
+    stage "$@" || end
 }
 
 rm -rf build/*/Testing "$logs"/*.log

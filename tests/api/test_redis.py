@@ -9,6 +9,8 @@ HOLDFAST_SEED=n chooses the random commands; HOLDFAST_COMMANDS=n how many.
 """
 
 import argparse
+import atexit
+import contextlib
 import os
 import random
 import re
@@ -41,6 +43,7 @@ class Redis:
             ["redis-server", "--port", "0", "--unixsocket", self.address, "--save", "",
              "--dir", self.folder.name, "--enable-debug-command", "yes"],
             stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
+        atexit.register(self.process.kill)  # also when a comparison raises
         while b"The server is now ready" not in (line := self.process.stdout.readline()):
             if not line:
                 sys.exit("redis-server did not start")
@@ -358,6 +361,18 @@ def parse_address(text):
     return (host, int(port)) if port.isdigit() else text
 
 
+def run_world(address, seed, count, is_whole):
+    ok = run_cases(address) if is_whole else True
+    ok = run_scan(address, seed) and ok
+    ok = run_redis_py(address) and ok
+    if shutil.which("redis-server"):
+        ok = run_docs(address) and ok
+        ok = run_random(address, count, seed, is_whole) and ok
+    else:
+        print("skipped: the comparison, redis-server is not installed")
+    return ok
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("binary", nargs="?")
@@ -375,20 +390,9 @@ def main():
         ok = run_threads() and ok
     worlds = [None] if options.address else [["--shards", "1"], ["--engine", "memory"]]
     for flags in worlds:
-        server = None if flags is None else Node(*flags)
-        address = parse_address(options.address) if flags is None else ("127.0.0.1", server.port)
-        is_whole = flags is None or "--shards" in flags
-        if is_whole:
-            ok = run_cases(address) and ok
-        ok = run_scan(address, seed) and ok
-        ok = run_redis_py(address) and ok
-        if shutil.which("redis-server"):
-            ok = run_docs(address) and ok
-            ok = run_random(address, count, seed, is_whole) and ok
-        else:
-            print("skipped: the comparison, redis-server is not installed")
-        if server is not None:
-            server.close()
+        with contextlib.nullcontext() if flags is None else Node(*flags) as server:
+            address = ("127.0.0.1", server.port) if server else parse_address(options.address)
+            ok = run_world(address, seed, count, flags is None or "--shards" in flags) and ok
     return ok
 
 
