@@ -215,6 +215,7 @@ struct shard_node {
     struct shard_host **hosts;        /* by loop; for shard_host_close() of a failed node */
     _Atomic unsigned views;           /* pinned */
     _Atomic uint64_t pinned_bytes;    /* what memory engines keep for views */
+    _Atomic uint64_t leaving_bytes;   /* what was evicted last, and is perhaps still counted */
     _Atomic uint64_t *largest_views;  /* of each loop: what it keeps the most for, in bytes */
     _Atomic uint64_t trim_ns; /* when one is ended because all keep too much; 0: they do not */
     _Atomic uint64_t memory_bytes;

@@ -268,6 +268,7 @@ static size_t evict(struct shard_host *h, size_t bytes)
         empty = is_empty ? empty + 1 : 0;
         freed += is_empty ? 0 : evict_from(h, s, table, bytes - freed);
     }
+    atomic_store_explicit(&h->node->leaving_bytes, freed, memory_order_relaxed);
     return freed;
 }
 
@@ -304,11 +305,19 @@ static size_t coming_bytes(const struct shard_host *h)
 }
 
 /* What is kept for views has a limit of its own: to evict for its sake would only move more there.
- */
-static bool is_over(const struct shard_host *h)
+ * And what was evicted last is given back, or counted as kept, some turns later: until then no
+ * more is evicted for the same bytes. */
+static bool is_over(struct shard_host *h)
 {
-    const uint64_t kept = atomic_load_explicit(&h->node->pinned_bytes, memory_order_relaxed);
-    return shard_memory_bytes(h->node) > h->node->config.memory_max + kept;
+    struct shard_node *n = h->node;
+    const uint64_t kept = atomic_load_explicit(&n->pinned_bytes, memory_order_relaxed);
+    const uint64_t most = n->config.memory_max + kept;
+    const uint64_t bytes = shard_memory_bytes(n);
+    if (bytes <= most) {
+        atomic_store_explicit(&n->leaving_bytes, 0, memory_order_relaxed);
+        return false;
+    }
+    return bytes - most > atomic_load_explicit(&n->leaving_bytes, memory_order_relaxed);
 }
 
 bool shard_memory_is_full(struct shard_host *h)
