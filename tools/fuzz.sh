@@ -1,8 +1,8 @@
 #!/bin/sh
-# Runs every fuzzer for a number of seconds, twice as many side by side as there are processors, so
-# that all of them take no longer than the other tests. What it finds new goes to build/corpus; an
-# input that fails is kept in build/crashes. One that takes a minute hangs: a machine that stands
-# still for ten seconds under its load was taken for that.
+# Runs every fuzzer for a number of seconds, three times as many side by side as there are
+# processors, so that all of them take no longer than the other tests. What it finds new goes to
+# build/corpus; an input that fails is kept in build/crashes. One that takes a minute hangs: a
+# machine that stands still for ten seconds under its load was taken for that.
 set -eu
 cd "$(dirname "$0")/.."
 seconds=${1:-30}
@@ -26,4 +26,4 @@ cmake --preset fuzz >build/logs/configure-fuzz.log || { cat build/logs/configure
 cmake --build --preset fuzz --target fuzzers -j "$jobs"
 fuzzers=$(find build/fuzz -maxdepth 1 -type f -name 'fuzz_*' -perm -u+x | sort)
 echo "$(echo "$fuzzers" | wc -l) fuzzers"
-echo "$fuzzers" | xargs -P "$((2 * jobs))" -n 1 "$0" "$seconds" one
+echo "$fuzzers" | xargs -P "$((3 * jobs))" -n 1 "$0" "$seconds" one
