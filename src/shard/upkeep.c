@@ -282,24 +282,12 @@ static void ask_for_room(struct shard_host *h)
     }
 }
 
-static size_t bytes_of(const struct op *op)
-{
-    size_t bytes = op->key.size + op->value.size;
-    for (uint32_t i = 0; i < op->item_count; i++) {
-        bytes += op->items[i].size;
-    }
-    for (uint32_t i = 0; i < op->op_count; i++) {
-        bytes += op->ops[i].key.size + op->ops[i].value.size;
-    }
-    return bytes;
-}
-
 /* About what the works of `run` add. */
 static size_t coming_bytes(const struct shard_host *h)
 {
     size_t bytes = 0;
     for (const struct shard_work *w = h->run.head; w != NULL; w = w->next) {
-        bytes += w->is_read ? 0 : bytes_of(w->op);
+        bytes += w->is_read ? 0 : op_bytes(w->op);
     }
     return bytes;
 }

@@ -16,6 +16,12 @@ void turn_add_task(struct turn *t, struct loop_task *task)
     }
 }
 
+void loop_defer_turn(struct loop *l, struct loop_task *t)
+{
+    t->waits = true;
+    loop_defer(l, t);
+}
+
 void turn_add_hook(struct turn *t, struct loop_hook *hook)
 {
     hook->turn = t;

@@ -140,12 +140,6 @@ void loop_defer(struct loop *l, struct loop_task *t)
     begin_turn(l);
 }
 
-void loop_defer_turn(struct loop *l, struct loop_task *t)
-{
-    t->waits = true;
-    loop_defer(l, t);
-}
-
 void loop_timer_start(struct loop *l, struct loop_timer *t, uint64_t delay_ms, loop_fn call,
                       void *arg)
 {
